@@ -1,0 +1,202 @@
+"""Settings of a workspace: `loresmith.toml`, with flag > environment > file > default.
+
+The environment overrides one value as `LORESMITH_SECTION__KEY` (`LORESMITH_MODEL__NAME=…`).
+An unknown section or key is an error that names the nearest known one. Secrets never stand in
+the file: a section names the environment variable that holds the key (`api_key_env`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from loresmith.errors import ConfigError
+
+FILE_NAME = "loresmith.toml"
+ENV_PREFIX = "LORESMITH_"
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceEntry(Section):
+    """One `[[sources]]` entry: a path (relative to the workspace) or a URL."""
+
+    uri: str
+    labels: list[str] = []
+
+
+class ModelSection(Section):
+    """The language model that answers.
+
+    `name` is "auto", "none" (quotes only, nothing generated), a registry name, a GGUF file, a
+    folder, or a hub id; with `endpoint` it is the model's name at that OpenAI-compatible address.
+    """
+
+    name: str = "auto"
+    endpoint: str | None = None
+    api_key_env: str = "OPENAI_API_KEY"
+    api_version: str | None = None
+    engine: Literal["auto", "llama.cpp", "transformers"] = "auto"
+    context_tokens: int = Field(4096, ge=256)
+    max_tokens: int = Field(256, ge=8)
+    temperature: float = Field(0.0, ge=0, le=2)
+    threads: int = Field(0, ge=0, description="0: as many as are free")
+    timeout_seconds: float = Field(120, gt=0)
+
+
+class EmbedderSection(Section):
+    """The embedder. `name` is a registry name, a sentence-transformers folder, or, with
+    `provider`, the model's name at that provider's endpoint."""
+
+    name: str = "all-MiniLM-L6-v2"
+    provider: Literal["local", "openai", "jina", "azure"] = "local"
+    endpoint: str | None = None
+    api_key_env: str | None = None
+    api_version: str | None = None
+    dimensions: int | None = Field(None, ge=1)
+    task: str | None = None
+    query_prefix: str = ""
+    passage_prefix: str = ""
+    batch_size: int = Field(64, ge=1)
+    price_per_million_tokens: float | None = Field(None, ge=0)
+    timeout_seconds: float = Field(60, gt=0)
+
+
+class PassagesSection(Section):
+    tokens: int = Field(200, ge=20, description="upper bound of a passage, in embedder tokens")
+    summaries: Literal["extractive", "model", "off"] = "extractive"
+
+
+class IndexSection(Section):
+    metric: Literal["cosine", "dot", "l2"] = "cosine"
+
+
+class RetrievalSection(Section):
+    mode: Literal["hybrid", "dense", "text"] = "hybrid"
+    k: int = Field(8, ge=1)
+    candidates: int = Field(100, ge=1)
+    fusion: Literal["weighted", "rrf"] = "weighted"
+    dense_weight: float = Field(0.5, ge=0, le=1)
+    diversity: float = Field(0.0, ge=0, le=1)
+    duplicates: float = Field(0.95, gt=0, le=1, description="overlap above which a passage is a duplicate")
+    rerank: str | None = Field(None, description="cross-encoder folder, or 'model' for the language model")
+    context_tokens: int = Field(1000, ge=64, description="budget of passages in a prompt")
+
+
+class AnswerSection(Section):
+    abstain_below: float | None = Field(
+        None, ge=0, le=1, description="None: the calibrated threshold that ships for the model"
+    )
+    max_sentences: int = Field(6, ge=1)
+    memory: bool = True
+
+
+class ParsingSection(Section):
+    workers: int = Field(0, ge=0, description="0: one per core")
+    memory_mb: int = Field(1024, ge=128)
+    seconds: float = Field(120, gt=0)
+    max_file_mb: int = Field(512, ge=1)
+    ocr: bool = True
+    ocr_languages: list[str] = ["eng"]
+
+
+class WebSection(Section):
+    allow_private: bool = False
+    timeout_seconds: float = Field(30, gt=0)
+    max_mb: int = Field(50, ge=1)
+
+
+class Config(Section):
+    name: str = "expert"
+    sources: list[SourceEntry] = []
+    model: ModelSection = ModelSection()
+    embedder: EmbedderSection = EmbedderSection()
+    passages: PassagesSection = PassagesSection()
+    index: IndexSection = IndexSection()
+    retrieval: RetrievalSection = RetrievalSection()
+    answer: AnswerSection = AnswerSection()
+    parsing: ParsingSection = ParsingSection()
+    web: WebSection = WebSection()
+
+
+def load(path: Path, overrides: dict[str, Any] | None = None) -> Config:
+    """Read `path`, then the environment, then `overrides` ({"model.name": "…"}, from flags).
+
+    Raises:
+        ConfigError: names the file, the line or key, and the nearest known key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}.", "Mend that line.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start}).", "Save it as UTF-8.") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}.", "Check its permissions.") from error
+    where = {"": str(path)}
+    for key, value in _environment():
+        _put(raw, key, value)
+        where[key] = f"environment variable {ENV_PREFIX}{key.upper().replace('.', '__')}"
+    for key, value in (overrides or {}).items():
+        if value is not None:
+            _put(raw, key, value)
+            where[key] = f"flag for {key}"
+    return validate(raw, where)
+
+
+def validate(raw: dict[str, Any], where: dict[str, str] | None = None) -> Config:
+    """Check a parsed configuration; `where` names the origin of single keys for the message."""
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        origins = where or {}
+        origin = origins.get(key, origins.get("", FILE_NAME))
+        if first["type"] == "extra_forbidden":
+            near = _nearest(first["loc"])
+            hint = f"Did you mean {near}?" if near else f"Known keys: {', '.join(_known(first['loc']))}."
+            raise ConfigError(f"{origin}: unknown key {key}.", hint) from error
+        message = first["msg"][0].lower() + first["msg"][1:]
+        raise ConfigError(
+            f"{origin}: {key} = {first['input']!r}: {message}.", "Correct the value."
+        ) from error
+
+
+def _environment() -> list[tuple[str, str]]:
+    sections = tuple(f"{ENV_PREFIX}{name.upper()}__" for name in Config.model_fields)
+    return [
+        (name[len(ENV_PREFIX) :].lower().replace("__", "."), value)
+        for name, value in sorted(os.environ.items())
+        if name.startswith(sections)
+    ]
+
+
+def _put(raw: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        raw = raw.setdefault(parent, {})
+    raw[last] = value
+
+
+def _known(loc: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in loc[:-1]:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        model = SourceEntry if part == "sources" else annotation  # type: ignore[assignment]
+    return list(model.model_fields)
+
+
+def _nearest(loc: tuple[int | str, ...]) -> str | None:
+    names = difflib.get_close_matches(str(loc[-1]), _known(loc), n=1, cutoff=0.5)
+    return ".".join([*(str(p) for p in loc[:-1]), names[0]]) if names else None

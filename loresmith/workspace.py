@@ -1,0 +1,265 @@
+"""A workspace on disk: paths, atomic writes, the writer's lock, the list of sources.
+
+    plant/loresmith.toml            the user's; edited here only through tomlkit, comments kept
+    plant/.loresmith/state.db       what was acknowledged (see state.py)
+    plant/.loresmith/index/<gen>/   vectors and postings of one generation
+    plant/.loresmith/lock           flock of the one writer; the kernel drops it when it dies
+
+Promises: a file is written to a temporary name, fsynced and renamed, so a kill leaves the old or
+the new; there is one writer at a time, readers always work.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from loresmith import config as configuration
+from loresmith.config import FILE_NAME, Config
+from loresmith.errors import StorageError, UsageError, WorkspaceLocked, WorkspaceNotFound
+from loresmith.types import SourceSpec
+
+TEMPLATE = """\
+# A Loresmith workspace: one folder makes one expert.
+# Every key and its default: `loresmith config`, or docs/configuration.md.
+name = {name}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceDir:
+    """An open workspace folder. `config` is what held when it was opened."""
+
+    root: Path
+    config: Config
+
+    @property
+    def data(self) -> Path:
+        return self.root / ".loresmith"
+
+    @property
+    def state_path(self) -> Path:
+        return self.data / "state.db"
+
+    @property
+    def index_dir(self) -> Path:
+        return self.data / "index"
+
+    @property
+    def web_dir(self) -> Path:
+        return self.data / "web"
+
+    def source_specs(self) -> list[SourceSpec]:
+        """The sources of loresmith.toml, paths made absolute."""
+        return [
+            SourceSpec(resolve_uri(s.uri, self.root), tuple(sorted(set(s.labels))))
+            for s in self.config.sources
+        ]
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the writer's lock.
+
+        Raises:
+            WorkspaceLocked: another process holds it; the message gives its process id.
+        """
+        self.data.mkdir(exist_ok=True)
+        with translated_os_errors(self.data):
+            handle = os.open(self.data / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                owner = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
+                raise WorkspaceLocked(
+                    f"{self.root}: process {owner} is writing to this workspace.",
+                    "Wait until it has finished, or stop it.",
+                ) from None
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
+            yield
+        finally:
+            os.close(handle)
+
+
+def create(root: Path, settings: dict[str, Any] | None = None) -> WorkspaceDir:
+    """Make a new workspace folder. `settings` are dotted keys for loresmith.toml.
+
+    Raises:
+        UsageError: `root` already holds a workspace or is a file.
+    """
+    root = root.expanduser().absolute()
+    if (root / FILE_NAME).exists():
+        raise UsageError(
+            f"{root} already is a workspace.",
+            "Add sources with `loresmith add`, or choose another folder.",
+        )
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"{root} is a file, not a folder.", "Choose another name.")
+    document = tomlkit.parse(TEMPLATE.format(name=tomlkit.item(root.name).as_string()))
+    _set(document, settings or {})
+    # Checked before anything is written, so that a wrong flag leaves no folder behind.
+    checked = configuration.validate(document.unwrap(), {"": "the new workspace"})
+    with translated_os_errors(root):
+        root.mkdir(parents=True, exist_ok=True)
+        (root / ".loresmith").mkdir(exist_ok=True)
+        write_atomic(root / FILE_NAME, tomlkit.dumps(document).encode())
+    return WorkspaceDir(root, checked)
+
+
+def open_dir(path: Path | None = None, overrides: dict[str, Any] | None = None) -> WorkspaceDir:
+    """Open the workspace at `path`, or the one at or above the current folder.
+
+    Raises:
+        WorkspaceNotFound: there is none.  ConfigError: its loresmith.toml is wrong.
+    """
+    if path is not None:
+        root = path.expanduser().absolute()
+        if not (root / FILE_NAME).is_file():
+            raise WorkspaceNotFound(
+                f"{root} is not a workspace (it has no {FILE_NAME}).",
+                f"Make one with: loresmith init {path}",
+            )
+    else:
+        here = Path.cwd()
+        found = next((p for p in (here, *here.parents) if (p / FILE_NAME).is_file()), None)
+        if found is None:
+            raise WorkspaceNotFound(
+                f"No workspace in {here} or above (no {FILE_NAME}).",
+                "Make one with `loresmith init NAME --from FOLDER`, then `cd NAME`.",
+            )
+        root = found
+    return WorkspaceDir(root, configuration.load(root / FILE_NAME, overrides))
+
+
+def add_sources(workspace: WorkspaceDir, uris: Sequence[str], labels: Sequence[str] = ()) -> WorkspaceDir:
+    """Append to the list of sources (the labels of one already listed are replaced).
+
+    `uris` are as typed: paths are relative to the current folder and are stored relative to the
+    workspace where the result stays short, absolute otherwise.
+
+    Raises:
+        UsageError: a path does not exist.
+    """
+    path = workspace.root / FILE_NAME
+    document = tomlkit.parse(path.read_text(encoding="utf-8"))
+    listed = document.setdefault("sources", tomlkit.aot())
+    known = {resolve_uri(str(entry["uri"]), workspace.root): entry for entry in listed}
+    for uri in uris:
+        absolute = resolve_uri(uri, Path.cwd())
+        if not is_url(absolute) and not Path(absolute).exists():
+            raise UsageError(f"{uri}: no such file or folder.", "Check the path.")
+        entry = known.get(absolute)
+        if entry is None:
+            entry = tomlkit.table()
+            entry["uri"] = _stored_uri(absolute, workspace.root)
+            listed.append(entry)
+            known[absolute] = entry
+        if labels:
+            entry["labels"] = sorted(set(labels))
+    checked = configuration.validate(document.unwrap(), {"": str(path)})
+    write_atomic(path, tomlkit.dumps(document).encode())
+    return WorkspaceDir(workspace.root, workspace.config.model_copy(update={"sources": checked.sources}))
+
+
+def remove_source(workspace: WorkspaceDir, uri: str) -> WorkspaceDir:
+    """Take one source off the list; its documents go with the next sync.
+
+    Raises:
+        UsageError: it is not listed; the message lists what is.
+    """
+    path = workspace.root / FILE_NAME
+    document = tomlkit.parse(path.read_text(encoding="utf-8"))
+    listed = document.get("sources", [])
+    wanted = {uri, resolve_uri(uri, Path.cwd()), resolve_uri(uri, workspace.root)}
+    for position, entry in enumerate(listed):
+        if {str(entry["uri"]), resolve_uri(str(entry["uri"]), workspace.root)} & wanted:
+            del listed[position]
+            break
+    else:
+        names = ", ".join(str(entry["uri"]) for entry in listed) or "none"
+        raise UsageError(f"{uri} is not a source of this workspace.", f"Its sources: {names}.")
+    if not listed:
+        del document["sources"]
+    checked = configuration.validate(document.unwrap(), {"": str(path)})
+    write_atomic(path, tomlkit.dumps(document).encode())
+    return WorkspaceDir(workspace.root, workspace.config.model_copy(update={"sources": checked.sources}))
+
+
+def is_url(uri: str) -> bool:
+    return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", uri) is not None
+
+
+def resolve_uri(uri: str, base: Path) -> str:
+    """`uri` with a path made absolute against `base`; a URL unchanged."""
+    if is_url(uri):
+        return uri
+    return os.path.normpath(base / Path(uri).expanduser())
+
+
+def _stored_uri(absolute: str, root: Path) -> str:
+    if is_url(absolute):
+        return absolute
+    relative = os.path.relpath(absolute, root)
+    return absolute if relative.startswith("../../..") else relative
+
+
+def _set(document: tomlkit.TOMLDocument, settings: dict[str, Any]) -> None:
+    for key, value in settings.items():
+        *parents, last = key.split(".")
+        table: Any = document
+        for parent in parents:
+            if parent not in table:
+                table[parent] = tomlkit.table()
+            table = table[parent]
+        table[last] = value
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write `path` so that a kill leaves the old content or the new."""
+    with translated_os_errors(path):
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            with open(temporary, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        fsync_dir(path.parent)
+
+
+def fsync_dir(path: Path) -> None:
+    """Make a rename in `path` survive power loss."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def translated_os_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's errors about `path` into a StorageError with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageError(
+                f"{path}: the disk is full.", "Free some space and run the command again; nothing is lost."
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise StorageError(
+                f"{path}: no permission to write.", "Change its permissions, or use another folder."
+            ) from error
+        raise StorageError(f"{path}: {error.strerror or error}.", "Check the path.") from error
