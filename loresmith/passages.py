@@ -145,8 +145,7 @@ def _units(document: Document, count: Callable[[str], int], max_tokens: int) -> 
         if tokens <= room:
             yield _Unit(block.start, block.end, tokens, block, path, context)
             continue
-        for start, end in split(text, count, room, tokens):
-            size = count(text[start:end])
+        for start, end, size in split(text, count, room, tokens):
             yield _Unit(block.start + start, block.start + end, size, block, path, context)
 
 
@@ -187,33 +186,29 @@ def _shortened(text: str, count: Callable[[str], int], max_tokens: int) -> tuple
     return text, tokens
 
 
-def split(text: str, count: Callable[[str], int], max_tokens: int, tokens: int) -> list[tuple[int, int]]:
-    """Spans of `text`, each of at most `max_tokens` tokens and of about equal length.
+def split(
+    text: str, count: Callable[[str], int], max_tokens: int, tokens: int
+) -> Iterator[tuple[int, int, int]]:
+    """(start, end, tokens) of parts of `text` of about equal length, each of at most `max_tokens`.
 
     The splitter works in characters, by the text's own ratio of characters to tokens, since asking
     for tokens at every step would cost more than embedding. What then still is too long (a denser
     stretch) is split again.
     """
     parts = -(-tokens // max_tokens)
-    # A little above the mean, so that sentence ends can be respected without one part more.
+    # Above the mean, so that sentence ends can be respected without one part more.
     share = min(max_tokens, 1.25 * tokens / parts)
-    spans: list[tuple[int, int]] = []
-    for start, piece in _splitter(max(1, int(len(text) * share / tokens))).chunk_indices(text):
+    pieces = _splitter(max(1, int(len(text) * share / tokens))).chunk_indices(text)
+    if len(pieces) == 1 and tokens > max_tokens:
+        half = len(text) // 2
+        pieces = [(0, text[:half]), (half, text[half:])]
+    for start, piece in pieces:
         size = count(piece)
         if size > max_tokens and len(piece) > 1:
-            inner = split(piece, count, max_tokens, size)
-            if len(inner) == 1:
-                # One "word" that does not fit even so; halves do not lose anything.
-                half = len(piece) // 2
-                inner = [
-                    (base + a, base + b)
-                    for base, part in ((0, piece[:half]), (half, piece[half:]))
-                    for a, b in split(part, count, max_tokens, count(part))
-                ]
-            spans.extend((start + a, start + b) for a, b in inner)
+            for a, b, part in split(piece, count, max_tokens, size):
+                yield start + a, start + b, part
         else:
-            spans.append((start, start + len(piece)))
-    return spans
+            yield start, start + len(piece), size
 
 
 @lru_cache(maxsize=256)
