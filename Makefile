@@ -1,0 +1,74 @@
+# Two commands for a newcomer: `make demo` answers questions from examples/, `make test` checks all.
+# Both make .venv first; nothing else on the machine is touched, but for the cache of models.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+TEST_MODELS := all-MiniLM-L6-v2 smollm2-135m qwen2.5-coder-0.5b
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
+TORCH := torch==2.13.0
+
+.NOTPARALLEL:
+.PHONY: demo test lint types layers tests models docs clean
+
+demo: $(VENV)/.installed
+	@test -f $(DEMO)/loresmith.toml || $(BIN)/loresmith init $(DEMO) --from examples/documents
+	$(BIN)/loresmith sync -w $(DEMO)
+	@echo; echo '$$ loresmith ask "Which torque for the M8 flange bolts of the P-200?"'
+	@$(BIN)/loresmith ask -w $(DEMO) "Which torque for the M8 flange bolts of the P-200?"
+	@echo; echo '$$ loresmith ask "How often must the bearings of the P-200 be greased?"'
+	@$(BIN)/loresmith ask -w $(DEMO) "How often must the bearings of the P-200 be greased?"
+	@echo; echo '$$ loresmith ask "Who won the football world cup in 1974?"      (not in the documents)'
+	@$(BIN)/loresmith ask -w $(DEMO) "Who won the football world cup in 1974?" || test $$? -eq 3
+	@echo; echo 'Your own: $(BIN)/loresmith ask -w $(DEMO) "…"'
+
+test: $(VENV)/.tested models lint types layers tests
+
+lint: $(VENV)/.tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.tested
+	$(BIN)/mypy
+
+layers: $(VENV)/.tested
+	$(BIN)/lint-imports
+
+tests: $(VENV)/.tested
+	$(BIN)/pytest
+
+# The generated parts of docs/: the help texts.
+docs: $(VENV)/.tested
+	$(BIN)/python -m tests.generated_docs
+
+models: $(VENV)/.installed
+	@for name in $(TEST_MODELS); do \
+	  $(BIN)/loresmith models get $$name || echo "The tests that need $$name will be skipped."; done
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Loresmith needs Python 3.11 or newer; this is $$($(PYTHON) --version). Try: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	  rm -rf $(VENV); echo "No virtual environment could be made. On Debian: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
+	@echo "Installing Loresmith into $(VENV) (about 400 MB, no CUDA) …"
+	@$(PIP) install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+# torch only for the tests of the transformers engine, and only its CPU build: the default one on
+# Linux brings gigabytes of CUDA. Where neither pytorch.org nor a mirror has it, they are skipped.
+$(VENV)/.tested: $(VENV)/.installed
+	@$(PIP) install --quiet "pip>=25.1"
+	@$(PIP) install --quiet --constraint constraints.txt --group test
+	@index=; $(BIN)/python -c 'import urllib.request as u; u.urlopen("$(TORCH_INDEX)/torch/", timeout=8)' \
+	  2>/dev/null && index="--extra-index-url $(TORCH_INDEX)"; \
+	local=; test "$$(uname -s)" = Linux && local=+cpu; \
+	$(PIP) install --quiet --constraint constraints.txt $$index "$(TORCH)$$local" transformers accelerate || \
+	  echo "No CPU build of $(TORCH) within reach: the tests of the transformers engine will be skipped."
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist

@@ -1,0 +1,89 @@
+"""The program `loresmith`: names only. Each command lives in loresmith/commands/.
+
+Nothing heavy is imported here or at the top of a command's module, so that `--help` is quick and
+works in a half-broken installation; tests/test_cli.py looks at `sys.modules`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, cast
+
+import typer
+
+from loresmith import __version__
+from loresmith.commands import ask, calibrate, chat, doctor, models, sync, workspace
+from loresmith.commands.common import FAILED, STOPPED, USAGE, complain
+
+app = typer.Typer(
+    name="loresmith",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+workspace.register(app)
+sync.register(app)
+ask.register(app)
+chat.register(app)
+models.register(app)
+calibrate.register(app)
+doctor.register(app)
+
+# Typer carries its own copy of Click; this is the class of wrong usage in either layout.
+WrongUsage = cast("type[Exception]", typer.BadParameter.__mro__[1])
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"loresmith {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def loresmith(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Answers from your documents, each sentence tied to the page it stands on.
+
+    Exit status: 0 done, 1 failed, 2 wrong usage, 3 not in the documents, 130 stopped.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit status."""
+    as_json = "--json" in arguments
+    program = typer.main.get_command(app)
+    try:
+        status = program.main(list(arguments), prog_name="loresmith", standalone_mode=False)
+    except WrongUsage as error:
+        return _usage(error, as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        complain("Stopped.", "", as_json)
+        return STOPPED
+    return status if isinstance(status, int) else 0
+
+
+def _usage(error: Exception, as_json: bool) -> int:
+    context = getattr(error, "ctx", None)
+    path = getattr(context, "command_path", "loresmith")
+    problem = str(getattr(error, "format_message", lambda: error)()).strip()
+    if problem.startswith("Usage:"):  # a group without a command: its help says what to type
+        print(problem, file=sys.stderr)  # noqa: T201
+        return USAGE
+    complain(problem.removesuffix(".") + ".", f"Help: {path} --help", as_json, "UsageError")
+    return USAGE
+
+
+def main() -> None:
+    """The entry point of the console script."""
+    try:
+        sys.exit(run(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(STOPPED)
+    except BrokenPipeError:
+        sys.exit(FAILED)

@@ -1,0 +1,192 @@
+"""search, similar, ask: one question, or a file of them (batch.py)."""
+
+from __future__ import annotations
+
+import enum
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import typer
+
+from loresmith.commands import batch, show
+from loresmith.commands.common import (
+    ABSTAINED,
+    DONE,
+    Call,
+    EmbedderOption,
+    ModelOption,
+    SetOption,
+    command,
+    overrides,
+)
+from loresmith.errors import UsageError
+from loresmith.types import Arm, Filter, Hit, SearchMode
+
+Mode = enum.StrEnum("Mode", {name: name for name in get_args(SearchMode)})
+ArmName = enum.StrEnum("ArmName", {name: name for name in get_args(Arm)})
+
+QuestionArgument = Annotated[str | None, typer.Argument(metavar="TEXT", help="The question or key words.")]
+KOption = Annotated[int | None, typer.Option("--k", "-k", metavar="N", min=1, help="How many passages.")]
+FileOption = Annotated[
+    Path | None,
+    typer.Option("--file", metavar="JSONL", help="Many at once: JSON lines with id and question."),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="JSONL", help="Where the results of --file go; a second run goes on."),
+]
+SourceFilter = Annotated[
+    list[str] | None, typer.Option("--source", metavar="SOURCE", help="Only from this source. Repeatable.")
+]
+DocumentFilter = Annotated[
+    list[str] | None, typer.Option("--document", metavar="ID", help="Only from this document. Repeatable.")
+]
+LabelFilter = Annotated[
+    list[str] | None,
+    typer.Option("--label", metavar="LABEL", help="Only documents with this label. Repeatable."),
+]
+AccessFilter = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--access", metavar="LABEL", help="See only what a reader with this label may see. Repeatable."
+    ),
+]
+SinceFilter = Annotated[
+    datetime | None,
+    typer.Option("--since", metavar="YYYY-MM-DD", formats=["%Y-%m-%d"], help="Only modified on or after."),
+]
+UntilFilter = Annotated[
+    datetime | None,
+    typer.Option("--until", metavar="YYYY-MM-DD", formats=["%Y-%m-%d"], help="Only modified before."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    for function in (search, similar, ask):
+        command(app)(function)
+
+
+def search(
+    call: Call,
+    query: QuestionArgument = None,
+    k: KOption = None,
+    mode: Annotated[Mode | None, typer.Option("--mode", help="How to search.")] = None,  # type: ignore[valid-type]
+    file: FileOption = None,
+    out: OutOption = None,
+    source: SourceFilter = None,
+    document: DocumentFilter = None,
+    label: LabelFilter = None,
+    access: AccessFilter = None,
+    since: SinceFilter = None,
+    until: UntilFilter = None,
+    embedder: EmbedderOption = None,
+    settings: SetOption = None,
+) -> None:
+    """Find passages."""
+    one_of(query, file, out)
+    where = make_filter(source, document, label, access, since, until)
+    workspace = call.workspace(overrides(settings, embedder=embedder))
+    if file is not None:
+        batch.run(call, file, out, lambda q: found_dict(workspace.search(q, k=k, mode=mode, where=where)))
+        return
+    _show_hits(call, workspace.search(query, k=k, mode=mode, where=where))
+
+
+def similar(
+    call: Call,
+    document: Annotated[str, typer.Argument(metavar="DOCUMENT", help="A document id, as search shows it.")],
+    k: KOption = None,
+    source: SourceFilter = None,
+    label: LabelFilter = None,
+    access: AccessFilter = None,
+    since: SinceFilter = None,
+    until: UntilFilter = None,
+) -> None:
+    """Recommend documents like this one."""
+    where = make_filter(source, None, label, access, since, until)
+    _show_hits(call, call.workspace().similar(document, k=k or 8, where=where))
+
+
+def ask(
+    call: Call,
+    question: QuestionArgument = None,
+    arm: Annotated[ArmName, typer.Option("--arm", help="What answers.")] = ArmName.rag,  # type: ignore[valid-type]
+    k: KOption = None,
+    file: FileOption = None,
+    out: OutOption = None,
+    source: SourceFilter = None,
+    document: DocumentFilter = None,
+    label: LabelFilter = None,
+    access: AccessFilter = None,
+    since: SinceFilter = None,
+    until: UntilFilter = None,
+    model: ModelOption = None,
+    embedder: EmbedderOption = None,
+    settings: SetOption = None,
+) -> int:
+    """Answer from the documents, each sentence with its place.
+
+    Exit status 3: the documents do not say; the nearest passages are shown.
+    """
+    one_of(question, file, out)
+    where = make_filter(source, document, label, access, since, until)
+    workspace = call.workspace(overrides(settings, model=model, embedder=embedder))
+    with call.progress() as progress:
+        expert = workspace.expert(progress)
+    if file is not None:
+        batch.run(call, file, out, lambda q: expert.ask(q, arm=arm, where=where, k=k).to_dict())
+        return DONE
+    citations = show.Citations()
+    answer = expert.ask(
+        question, arm=arm, where=where, k=k, on_sentence=lambda s: show.sentence(call, s, citations)
+    )
+    if call.json:
+        call.emit(answer.to_dict())
+    show.closing(call, answer, citations)
+    return ABSTAINED if answer.abstained else DONE
+
+
+def one_of(text: str | None, file: Path | None, out: Path | None) -> None:
+    """Exactly one of a question and a file.
+
+    Raises:
+        UsageError: both, none, or --out without --file.
+    """
+    if (text is None) == (file is None):
+        raise UsageError("Give either a question or --file, one of the two.", 'As in: loresmith ask "…"')
+    if out is not None and file is None:
+        raise UsageError("--out goes with --file.", "Give --file too, or use --json.")
+    if text is not None and not text.strip():
+        raise UsageError("The question is empty.", 'As in: loresmith ask "Which torque for the M8 bolts?"')
+
+
+def make_filter(
+    source: list[str] | None,
+    document: list[str] | None,
+    label: list[str] | None,
+    access: list[str] | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> Filter:
+    return Filter(
+        access=None if access is None else tuple(access),
+        sources=tuple(source or ()),
+        documents=tuple(document or ()),
+        labels=tuple(label or ()),
+        since=since.replace(tzinfo=UTC).timestamp() if since else None,
+        until=until.replace(tzinfo=UTC).timestamp() if until else None,
+    )
+
+
+def found_dict(found: list[Hit]) -> dict[str, Any]:
+    return {"hits": [hit.to_dict() for hit in found]}
+
+
+def _show_hits(call: Call, found: list[Hit]) -> None:
+    if call.json:
+        call.emit(found_dict(found))
+    elif found:
+        show.hits(call, found)
+    else:
+        call.say("Nothing found.")

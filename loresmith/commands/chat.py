@@ -1,0 +1,61 @@
+"""chat: a conversation whose earlier turns are found again when they matter."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from loresmith.commands import show
+from loresmith.commands.common import Call, ModelOption, SetOption, command, counted, overrides
+
+LEAVE = {"/exit", "/quit"}
+
+
+def register(app: typer.Typer) -> None:
+    command(app)(chat)
+
+
+def chat(
+    call: Call,
+    name: Annotated[
+        str, typer.Option("--name", help="Which conversation; each has its own memory.")
+    ] = "chat",
+    forget: Annotated[bool, typer.Option("--forget", help="Erase what this conversation holds.")] = False,
+    model: ModelOption = None,
+    settings: SetOption = None,
+) -> None:
+    """Ask one question after the other; earlier ones are remembered. Leave with /exit or Ctrl-D."""
+    workspace = call.workspace(overrides(settings, model=model))
+    if forget:
+        erased = workspace.forget(name)
+        if call.json:
+            call.emit({"chat": name, "forgotten": erased})
+        call.say(f"Erased {counted(erased, 'turn')} of “{name}”.")
+        return
+    with call.progress() as progress:
+        expert = workspace.expert(progress)
+    turns: list[dict[str, Any]] = []
+    for question in questions(call):
+        citations = show.Citations()
+        answer = expert.ask(question, chat=name, on_sentence=lambda s, c=citations: show.sentence(call, s, c))
+        show.closing(call, answer, citations)
+        turns.append(answer.to_dict())
+    if call.json:
+        call.emit({"chat": name, "turns": turns})
+
+
+def questions(call: Call) -> Any:
+    """Lines of standard input until it ends; a prompt where a person types them."""
+    typed = sys.stdin.isatty()
+    if typed:
+        call.note("Leave with /exit or Ctrl-D. `loresmith chat --forget` erases this conversation.")
+    while True:
+        if typed:
+            call.stderr.print("[bold]›[/bold] ", end="")
+        line = sys.stdin.readline()
+        if not line or line.strip() in LEAVE:
+            return
+        if line.strip():
+            yield line.strip()

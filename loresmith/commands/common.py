@@ -1,0 +1,266 @@
+"""What every command shares: its options, its output, and how a failure is told.
+
+A command is a function `f(call: Call, ...) -> int | None`, registered with `@command(app)`, which
+adds `--workspace`, `--json` and `--debug`. Promises:
+
+- standard output holds the answer only (with `--json` exactly one JSON object), everything else
+  goes to standard error;
+- a failure is one message that names the thing and the remedy, without a traceback unless
+  `--debug` is given;
+- exit status: 0 done, 1 failed, 2 wrong usage, 3 abstained, 130 stopped with Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import inspect
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from loresmith.errors import LoresmithError, StorageError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from loresmith.expert import Workspace
+    from loresmith.types import Progress
+
+DONE, FAILED, USAGE, ABSTAINED, STOPPED = 0, 1, 2, 3, 130
+
+WorkspaceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--workspace",
+        "-w",
+        metavar="DIR",
+        help="The workspace; without it the one at or above the current folder.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and the log.")]
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help='Language model: "auto", "none", a name of `loresmith models list`, a GGUF file, '
+        "a folder, or a hub id.",
+    ),
+]
+EmbedderOption = Annotated[
+    str | None,
+    typer.Option("--embedder", metavar="NAME", help="Embedder: a registry name or a folder."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Any key of loresmith.toml for this run (docs/configuration.md). Repeatable.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One run of a command: what was asked of it besides its own arguments, and where to print."""
+
+    path: Path | None = None
+    json: bool = False
+    debug: bool = False
+    stdout: Console = field(init=False, repr=False)
+    stderr: Console = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        from rich.console import Console
+
+        object.__setattr__(self, "stdout", Console(soft_wrap=True, highlight=False, emoji=False))
+        object.__setattr__(self, "stderr", Console(stderr=True, soft_wrap=True, highlight=False, emoji=False))
+
+    def workspace(self, overrides: Mapping[str, Any] | None = None) -> Workspace:
+        """The workspace of this call, opened with flags laid over its file."""
+        from loresmith.expert import Workspace
+
+        return Workspace.open(self.path, dict(overrides or {}))
+
+    def emit(self, result: Mapping[str, Any]) -> None:
+        """The JSON face: one object on standard output."""
+        json.dump(result, sys.stdout, ensure_ascii=False, allow_nan=False, default=str)
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+
+    def say(self, text: str = "", *, end: str = "\n", **style: Any) -> None:
+        """A line for a person on standard output; silent with `--json`."""
+        if not self.json:
+            self.stdout.print(text, end=end, markup=False, **style)
+
+    def say_text(self, text: Text) -> None:
+        """The same for styled text."""
+        if not self.json:
+            self.stdout.print(text)
+
+    def note(self, text: str) -> None:
+        """A remark beside the answer, on standard error."""
+        self.stderr.print(text, markup=False, style="dim")
+
+    @contextmanager
+    def progress(self) -> Iterator[Progress]:
+        """Bars on standard error, one a stage; nothing where that is no terminal."""
+        if not self.stderr.is_terminal:
+            yield lambda stage, done, total: None
+            return
+        from rich import progress as bars
+
+        with bars.Progress(
+            bars.TextColumn("{task.description}"),
+            bars.BarColumn(),
+            bars.TextColumn("{task.completed:,.0f}"),
+            bars.TimeElapsedColumn(),
+            console=self.stderr,
+            transient=True,
+        ) as shown:
+            tasks: dict[str, bars.TaskID] = {}
+
+            def report(stage: str, done: int, total: int | None) -> None:
+                if stage not in tasks:
+                    tasks[stage] = shown.add_task(stage, total=total)
+                shown.update(tasks[stage], completed=done, total=total)
+
+            yield report
+
+
+def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable[..., int | None]], None]:
+    """Register a function as a command of `app`, with the common options and the error handling."""
+
+    def register(function: Callable[..., int | None]) -> None:
+        @functools.wraps(function)
+        def run(*args: Any, workspace: Path | None, json: bool, debug: bool, **kwargs: Any) -> int:
+            return execute(function, Call(workspace, json, debug), *args, **kwargs)
+
+        common = {"workspace": WorkspaceOption, "json": JsonOption, "debug": DebugOption}
+        own = inspect.signature(function, eval_str=True)
+        parameters = list(own.parameters.values())[1:]  # without `call`
+        parameters += [
+            inspect.Parameter(
+                key,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=None if key == "workspace" else False,
+                annotation=annotation,
+            )
+            for key, annotation in common.items()
+        ]
+        run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        del run.__wrapped__  # type: ignore[attr-defined]
+        app.command(name)(run)
+
+    return register
+
+
+def execute(function: Callable[..., int | None], call: Call, *args: Any, **kwargs: Any) -> int:
+    """Run a command and turn whatever goes wrong into a message and an exit status."""
+    logging.basicConfig(
+        level=logging.DEBUG if call.debug else logging.WARNING, stream=sys.stderr, format="%(message)s"
+    )
+    for chatty in ("httpx", "httpcore", "openai", "urllib3", "asyncio"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    try:
+        status = function(call, *args, **kwargs)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        complain("Stopped.", "Nothing that was finished is lost; run the command again to go on.", call.json)
+        return STOPPED
+    except BrokenPipeError:
+        # The reader (`| head`) has gone; keep the interpreter from complaining about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except LoresmithError as error:
+        if call.debug:
+            traceback.print_exc()
+        complain(error.problem, error.remedy, call.json, type(error).__name__)
+        return error.exit_status
+    except MemoryError:
+        complain("Out of memory.", "Close other programs, or use a smaller model (--model).", call.json)
+        return FAILED
+    except Exception as error:  # noqa: BLE001 - the outermost place: the user gets a message, not a trace
+        if call.debug:
+            traceback.print_exc()
+        known = _known_trouble(error)
+        complain(known.problem, known.remedy, call.json, type(known if known else error).__name__)
+        return FAILED
+    return status or DONE
+
+
+def complain(problem: str, remedy: str, as_json: bool, kind: str = "Error") -> None:
+    """One message on standard error and, for scripts, the same as JSON on standard output."""
+    message = f"{problem} {remedy}".strip()
+    print(f"Error: {message}" if problem != "Stopped." else message, file=sys.stderr)  # noqa: T201
+    if as_json:
+        print(  # noqa: T201
+            json.dumps({"error": {"kind": kind, "problem": problem, "remedy": remedy}}, ensure_ascii=False)
+        )
+
+
+def _known_trouble(error: Exception) -> LoresmithError:
+    """A message for an error nobody translated: the disk, or a fault of the program."""
+    text = str(error).splitlines()[0] if str(error) else ""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    # SQLite and the vector engine tell it only in words.
+    if full or "No space left on device" in str(error) or "disk is full" in str(error):
+        place = getattr(error, "filename", None) or "The workspace's disk"
+        return StorageError(f"{place}: the disk is full.", "Free some space and run the command again.")
+    if isinstance(error, OSError) and error.filename:
+        return StorageError(f"{error.filename}: {error.strerror}.", "Check the path and its permissions.")
+    return LoresmithError(
+        f"Unexpected {type(error).__name__}: {text}.".replace("..", "."),
+        "This is a fault of Loresmith: please report it with what --debug shows.",
+    )
+
+
+def overrides(
+    settings: Sequence[str] | None = None, *, model: str | None = None, embedder: str | None = None
+) -> dict[str, Any]:
+    """Flags as dotted configuration keys.
+
+    Raises:
+        UsageError: a `--set` that is not KEY=VALUE.
+    """
+    flags: dict[str, Any] = {}
+    for setting in settings or ():
+        key, equals, value = setting.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--set {setting}: not KEY=VALUE.", "Example: --set retrieval.k=12")
+        flags[key.strip()] = parsed_value(value.strip())
+    if model is not None:
+        flags["model.name"] = model
+    if embedder is not None:
+        flags["embedder.name"] = embedder
+    return flags
+
+
+def parsed_value(text: str) -> Any:
+    """A TOML value where `text` is one, else the text itself, so that strings need no quotes."""
+    import tomllib
+
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def counted(number: int, noun: str) -> str:
+    """ "1 passage", "3 passages"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,89 @@
+"""models list, get, path: the registry of models and the cache they are kept in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from loresmith.commands.common import Call, command
+
+ModelName = Annotated[str, typer.Argument(metavar="NAME", help="A name of `loresmith models list`.")]
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(help="Models by name: list, get, path.", no_args_is_help=True)
+    command(group, "list")(list_models)
+    command(group)(get)
+    command(group)(path)
+    app.add_typer(group, name="models")
+
+
+def list_models(call: Call) -> None:
+    """List the models that can be fetched by name, with size and licence."""
+    from loresmith.models import download, registry
+
+    rows = []
+    for row in registry.ROWS:
+        place = download.path_of(row)
+        rows.append(
+            {
+                "name": row.name,
+                "kind": row.kind,
+                "parameters": row.parameters,
+                "bytes": row.size,
+                "licence": row.licence,
+                "cached": place.exists(),
+                "path": str(place),
+                "note": row.note,
+            }
+        )
+    if call.json:
+        call.emit({"models": rows})
+    for row in rows:
+        here = "here" if row["cached"] else "not fetched"
+        call.say(
+            f"{row['name']:<22} {row['kind']:<9} {row['bytes'] / 1e6:>7,.0f} MB  {row['licence']:<12} {here}"
+        )
+        if row["note"]:
+            call.say(f"{'':<22} {row['note']}", style="dim")
+    call.say(
+        "Any GGUF file, sentence-transformers folder, hub id or OpenAI-compatible endpoint works too: "
+        "docs/configuration.md."
+    )
+
+
+def get(
+    call: Call,
+    name: ModelName,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="PATH", help="Take it from this folder or file, not the network."),
+    ] = None,
+) -> None:
+    """Fetch a model into the cache, checked against its pinned sha256."""
+    from loresmith.models import download, registry
+
+    row = registry.find(name)
+    with call.progress() as progress:
+        place = download.get_from(row, source) if source else download.ensure(row, progress)
+    _show_path(call, row.name, place)
+
+
+def path(call: Call, name: ModelName) -> None:
+    """Print where a fetched model lies."""
+    from loresmith.errors import ModelError
+    from loresmith.models import download, registry
+
+    row = registry.find(name)
+    place = download.path_of(row)
+    if not place.exists():
+        raise ModelError(f"{row.name} has not been fetched.", f"Fetch it: loresmith models get {row.name}")
+    _show_path(call, row.name, place)
+
+
+def _show_path(call: Call, name: str, place: Path) -> None:
+    if call.json:
+        call.emit({"name": name, "path": str(place)})
+    call.say(str(place))

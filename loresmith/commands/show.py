@@ -1,0 +1,108 @@
+"""Hits and answers on a terminal: numbered citations, the quote highlighted in its passage."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from loresmith.commands.common import Call
+from loresmith.types import Answer, Citation, Hit, Passage, Sentence
+
+AROUND = 90
+"""Characters of the passage shown on either side of a quote."""
+
+
+class Citations:
+    """Numbers the citations of an answer in the order they are shown; equal ones share a number."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[Citation, int] = {}
+
+    def marks(self, sentence: Sentence) -> str:
+        """ "[1][2]" for a sentence."""
+        marks = (self.numbers.setdefault(c, len(self.numbers) + 1) for c in sentence.citations)
+        return "".join(f"[{n}]" for n in dict.fromkeys(marks))
+
+
+def sentence(call: Call, value: Sentence, citations: Citations) -> None:
+    """One verified sentence as soon as it is there."""
+    if call.json:
+        return
+    line = Text(value.text + " ")
+    line.append(citations.marks(value), style="cyan")
+    call.stdout.print(line, end=" ")
+
+
+def closing(call: Call, answer: Answer, citations: Citations) -> None:
+    """What follows the streamed sentences: their sources, or where a person could look instead."""
+    if call.json:
+        return
+    if answer.abstained:
+        call.say(answer.answer)
+        if answer.reason:
+            call.say(f"({answer.reason})", style="dim")
+        near = answer.hits[:3]
+        if near:
+            call.say("Nearest passages:")
+            hits(call, near, long=False)
+    else:
+        call.say("\n")
+        _sources(call, answer, citations)
+    total = sum(answer.seconds.values())
+    call.note(f"{answer.model}, {total:.1f} s")
+
+
+def _sources(call: Call, answer: Answer, citations: Citations) -> None:
+    """The numbered list under an answer: document, place, quote within its passage."""
+    passages = {hit.passage.id: hit.passage for hit in answer.hits}
+    for citation, number in citations.numbers.items():
+        head = Text(f"[{number}] ", style="cyan")
+        head.append(place(citation.document, citation.locator.describe()), style="bold")
+        call.stdout.print(head)
+        call.stdout.print(Text("    ").append_text(quoted(citation, passages.get(citation.passage))))
+
+
+def quoted(citation: Citation, passage: Passage | None) -> Text:
+    """The quote, highlighted, with a little of what stands around it."""
+    before = after = ""
+    if passage is not None:
+        at = passage.text.find(citation.quote)
+        if at >= 0:
+            before = passage.text[max(0, at - AROUND) : at]
+            after = passage.text[at + len(citation.quote) :][:AROUND]
+            before = ("…" if at > AROUND else "") + before
+            after += "…" if at + len(citation.quote) + AROUND < len(passage.text) else ""
+    shown = Text(_one_line(before), style="dim")
+    shown.append(f"“{_one_line(citation.quote).strip()}”", style="bold black on yellow")
+    shown.append(_one_line(after), style="dim")
+    return shown
+
+
+def hits(call: Call, found: Sequence[Hit], *, long: bool = True) -> None:
+    """A list of passages with their places; `long` adds summary and text."""
+    for hit in found:
+        passage = hit.passage
+        line = Text(f"{hit.rank:>2}. ")
+        line.append(place(passage.document, passage.locator.describe()), style="bold")
+        line.append(f"  {hit.score:.3f}", style="dim")
+        call.say_text(line)
+        if long and passage.summary:
+            call.say_text(Text(f"    Summary: {_one_line(passage.summary)}", style="italic"))
+        call.say_text(Text(f"    {shortened(passage.text, 400 if long else 160)}"))
+
+
+def place(document: str, where: str) -> str:
+    return f"{document}, {where}" if where else document
+
+
+def shortened(text: str, limit: int) -> str:
+    line = _one_line(text).strip()
+    return line if len(line) <= limit else line[: limit - 1].rsplit(" ", 1)[0] + "…"
+
+
+def _one_line(text: str) -> str:
+    # Terminal control characters of a document must not reach the terminal.
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return re.sub(r"\s+", " ", printable)
