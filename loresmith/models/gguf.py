@@ -46,6 +46,7 @@ _BLOCKS = {
     30: (1, 2),
 }
 
+_LENGTH = struct.Struct("<Q")
 _UNKNOWN, _CONTROL, _USER_DEFINED = 2, 3, 4
 _TAG = re.compile(r"<[|｜][^<>]*[|｜]>|<[a-z]+_of_[a-z]+>|\[/?[A-Z_]+\]")
 
@@ -177,11 +178,16 @@ class _Reader:
         return self.data[at : at + size].decode("utf-8")
 
     def string_spans(self) -> list[tuple[int, int]]:
+        """Where each string of an array stands; decoding 300,000 of them would take a second."""
         self.number("I")
+        count = self.number("Q")
         spans = []
-        for _ in range(self.number("Q")):
-            size = self.number("Q")
-            spans.append((self.skip(size), size))
+        read_size, data, position = _LENGTH.unpack_from, self.data, self.position
+        for _ in range(count):
+            size = read_size(data, position)[0]
+            spans.append((position + 8, size))
+            position += 8 + size
+        self.skip(position - self.position)
         return spans
 
     def array(self, limit: int | None = 64) -> list[Any]:
@@ -191,12 +197,11 @@ class _Reader:
             at = self.skip(size * count)
             kept = count if limit is None else min(count, limit)
             return list(struct.unpack_from(f"<{kept}{_SCALARS[kind]}", self.data, at))
-        values = []
-        for index in range(count):
-            value = self.value(kind)
-            if limit is None or index < limit:
-                values.append(value)
-        return values
+        if kind == 8:
+            self.position -= 12
+            spans = self.string_spans()[:limit]
+            return [self.data[at : at + size].decode("utf-8", "replace") for at, size in spans]
+        return [self.value(kind) for _ in range(count)]
 
     def value(self, kind: int) -> Any:
         if kind == 8:
