@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import enum
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 
@@ -22,9 +21,6 @@ from loresmith.commands.common import (
 )
 from loresmith.errors import UsageError
 from loresmith.types import Arm, Filter, Hit, SearchMode
-
-Mode = enum.StrEnum("Mode", {name: name for name in get_args(SearchMode)})
-ArmName = enum.StrEnum("ArmName", {name: name for name in get_args(Arm)})
 
 QuestionArgument = Annotated[str | None, typer.Argument(metavar="TEXT", help="The question or key words.")]
 KOption = Annotated[int | None, typer.Option("--k", "-k", metavar="N", min=1, help="How many passages.")]
@@ -44,13 +40,11 @@ DocumentFilter = Annotated[
 ]
 LabelFilter = Annotated[
     list[str] | None,
-    typer.Option("--label", metavar="LABEL", help="Only documents with this label. Repeatable."),
+    typer.Option("--label", metavar="LABEL", help="Only with this label. Repeatable."),
 ]
 AccessFilter = Annotated[
     list[str] | None,
-    typer.Option(
-        "--access", metavar="LABEL", help="See only what a reader with this label may see. Repeatable."
-    ),
+    typer.Option("--access", metavar="LABEL", help="As a reader who holds this label. Repeatable."),
 ]
 SinceFilter = Annotated[
     datetime | None,
@@ -71,7 +65,7 @@ def search(
     call: Call,
     query: QuestionArgument = None,
     k: KOption = None,
-    mode: Annotated[Mode | None, typer.Option("--mode", help="How to search.")] = None,  # type: ignore[valid-type]
+    mode: Annotated[SearchMode | None, typer.Option("--mode", help="How to search.")] = None,
     file: FileOption = None,
     out: OutOption = None,
     source: SourceFilter = None,
@@ -111,7 +105,7 @@ def similar(
 def ask(
     call: Call,
     question: QuestionArgument = None,
-    arm: Annotated[ArmName, typer.Option("--arm", help="What answers.")] = ArmName.rag,  # type: ignore[valid-type]
+    arm: Annotated[Arm, typer.Option("--arm", help="What answers.")] = "rag",
     k: KOption = None,
     file: FileOption = None,
     out: OutOption = None,

@@ -162,7 +162,7 @@ def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable[...
             )
             for key, annotation in common.items()
         ]
-        run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        setattr(run, "__signature__", own.replace(parameters=parameters))  # noqa: B010
         run.__annotations__ = {p.name: p.annotation for p in parameters}
         del run.__wrapped__  # type: ignore[attr-defined]
         app.command(name)(run)
@@ -245,10 +245,20 @@ def overrides(
             raise UsageError(f"--set {setting}: not KEY=VALUE.", "Example: --set retrieval.k=12")
         flags[key.strip()] = parsed_value(value.strip())
     if model is not None:
-        flags["model.name"] = model
+        flags["model.name"] = _place(model)
     if embedder is not None:
-        flags["embedder.name"] = embedder
+        flags["embedder.name"] = _place(embedder)
     return flags
+
+
+def _place(name: str) -> str:
+    """A path made absolute, so that it means the same from every folder; any other name as it is."""
+    if name in ("auto", "none"):
+        return name
+    path = Path(name).expanduser()
+    if name.startswith((".", "~")) or path.suffix.lower() == ".gguf" or path.exists():
+        return os.path.abspath(path)
+    return name
 
 
 def parsed_value(text: str) -> Any:

@@ -24,8 +24,13 @@ from loresmith.commands.common import DONE, FAILED, Call, command
 OPTIONAL = {"torch": "transformers", "transformers": "transformers", "accelerate": "transformers"}
 """Package -> the extra of this distribution that brings it."""
 
-TESSDATA_PLACES = ("/usr/share/tesseract-ocr/5/tessdata", "/usr/share/tesseract-ocr/4.00/tessdata",
-                   "/usr/share/tessdata", "/usr/local/share/tessdata", "/opt/homebrew/share/tessdata")  # fmt: skip
+TESSDATA_PLACES = (
+    "/usr/share/tesseract-ocr/5/tessdata",
+    "/usr/share/tesseract-ocr/4.00/tessdata",
+    "/usr/share/tessdata",
+    "/usr/local/share/tessdata",
+    "/opt/homebrew/share/tessdata",
+)
 
 HOSTS = ("https://pypi.org/simple/pip/", "https://huggingface.co/")
 
@@ -67,11 +72,7 @@ def doctor(
 
 
 def interpreter() -> Iterator[Finding]:
-    version = platform.python_version()
-    if sys.version_info >= (3, 11):
-        yield Finding("python", "ok", f"{version} ({sys.executable})")
-    else:
-        yield Finding("python", "missing", version, "Install Python 3.11 or newer.")
+    yield Finding("python", "ok", f"{platform.python_version()} ({sys.executable})")
     yield Finding("loresmith", "ok", __version__)
 
 

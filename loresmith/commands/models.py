@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from loresmith.commands.common import Call, command
+
+if TYPE_CHECKING:
+    from loresmith.models.registry import ModelRow
 
 ModelName = Annotated[str, typer.Argument(metavar="NAME", help="A name of `loresmith models list`.")]
 
@@ -24,34 +27,34 @@ def list_models(call: Call) -> None:
     """List the models that can be fetched by name, with size and licence."""
     from loresmith.models import download, registry
 
-    rows = []
-    for row in registry.ROWS:
-        place = download.path_of(row)
-        rows.append(
-            {
-                "name": row.name,
-                "kind": row.kind,
-                "parameters": row.parameters,
-                "bytes": row.size,
-                "licence": row.licence,
-                "cached": place.exists(),
-                "path": str(place),
-                "note": row.note,
-            }
-        )
+    listed = [_as_dict(row, download.path_of(row)) for row in registry.ROWS]
     if call.json:
-        call.emit({"models": rows})
-    for row in rows:
+        call.emit({"models": listed})
+    for row in listed:
         here = "here" if row["cached"] else "not fetched"
-        call.say(
-            f"{row['name']:<22} {row['kind']:<9} {row['bytes'] / 1e6:>7,.0f} MB  {row['licence']:<12} {here}"
-        )
+        size = f"{row['bytes'] / 1e6:,.0f} MB"
+        call.say(f"{row['name']:<20} {row['kind']:<9} {size:>9}  {row['licence']:<11} {here}")
         if row["note"]:
-            call.say(f"{'':<22} {row['note']}", style="dim")
+            call.say(f"{'':<20} {row['note']}", style="dim")
     call.say(
         "Any GGUF file, sentence-transformers folder, hub id or OpenAI-compatible endpoint works too: "
         "docs/configuration.md."
     )
+
+
+def _as_dict(row: ModelRow, place: Path) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "kind": row.kind,
+        "parameters": row.parameters,
+        "bytes": row.size,
+        "sha256": row.sha256,
+        "licence": row.licence,
+        "sources": [source.describe() for source in row.sources],
+        "note": row.note,
+        "cached": place.exists(),
+        "path": str(place),
+    }
 
 
 def get(

@@ -1,0 +1,5 @@
+"""`python -m loresmith` is `loresmith`."""
+
+from loresmith.cli import main
+
+main()
