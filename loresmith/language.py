@@ -77,15 +77,15 @@ _LATIN = tuple(code for code in STOP_WORDS if code not in (*_CYRILLIC, "el"))
 _SAMPLE = 3000
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _SCRIPTS = (
-    ("kana", re.compile(r"[぀-ヿㇰ-ㇿ]")),
-    ("han", re.compile(r"[㐀-鿿豈-﫿]")),
-    ("ko", re.compile(r"[가-힯ᄀ-ᇿ]")),
-    ("cyrillic", re.compile(r"[Ѐ-ӿ]")),
-    ("el", re.compile(r"[Ͱ-Ͽἀ-῿]")),
-    ("arabic", re.compile(r"[؀-ۿ]")),
-    ("he", re.compile(r"[֐-׿]")),
-    ("th", re.compile(r"[฀-๿]")),
-    ("hi", re.compile(r"[ऀ-ॿ]")),
+    ("kana", re.compile(r"[\u3040-\u30ff\u31f0-\u31ff]")),
+    ("han", re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")),
+    ("ko", re.compile(r"[\uac00-\ud7af\u1100-\u11ff]")),
+    ("cyrillic", re.compile(r"[\u0400-\u04ff]")),
+    ("el", re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]")),
+    ("arabic", re.compile(r"[\u0600-\u06ff]")),
+    ("he", re.compile(r"[\u0590-\u05ff]")),
+    ("th", re.compile(r"[\u0e00-\u0e7f]")),
+    ("hi", re.compile(r"[\u0900-\u097f]")),
 )
 
 

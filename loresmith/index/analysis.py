@@ -30,7 +30,8 @@ STEMMERS = {
 }  # fmt: skip
 """ISO 639-1 code to Snowball algorithm."""
 
-_UNSPACED = r"぀-ヿㇰ-ㇿ㐀-鿿豈-﫿가-힯ᄀ-ᇿ฀-๿"
+# Kana, Han, Hangul, Thai.
+_UNSPACED = "\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af\u1100-\u11ff\u0e00-\u0e7f"
 # Vowel signs of Hebrew, Arabic and the Indic scripts are marks, which \\w leaves out.
 _MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u0652\u0900-\u0dff"
 _LETTER = rf"(?:(?![{_UNSPACED}_])[\w{_MARKS}])"
@@ -53,12 +54,11 @@ def query_terms(text: str, languages: Sequence[str] = ()) -> str:
     Stop words are left out unless nothing else is left. Without `languages` the query's own
     language and English are assumed, since a short question often does not show its language.
     """
-    codes = tuple(dict.fromkeys(c for c in languages if c)) or tuple(
-        dict.fromkeys(c for c in (detect(text), "en") if c)
-    )
-    ignored = stop_words(tuple(sorted({*codes, detect(text)} - {""})))
-    content = [token for token in _tokens(text) if token not in ignored]
-    kept = content or _tokens(text)
+    own = [code for code in (detect(text),) if code]
+    codes = tuple(dict.fromkeys(code for code in languages if code)) or (*own, "en")
+    ignored = stop_words(tuple(sorted({*codes, *own})))
+    tokens = _tokens(text)
+    kept = [token for token in tokens if token not in ignored] or tokens
     found = dict.fromkeys(term for token in kept for code in codes for term in _analyse(token, code))
     return " ".join(found)
 
@@ -101,8 +101,9 @@ def _analyse_new(token: str, language: str) -> tuple[str, ...]:
         return tuple(token[i : i + 2] for i in range(len(token) - 1)) or (token,)
     parts = _PART.findall(token)
     if token[0].isdigit() and re.fullmatch(r"\d+(?:[.,]\d+)+", token):
-        whole = token.replace(",", "") if _THOUSANDS.fullmatch(token) else token.replace(",", ".")
-        return tuple(dict.fromkeys((whole, *(p for p in parts if len(p) > 1))))
+        if _THOUSANDS.fullmatch(token):
+            return (token.replace(",", ""),)
+        return tuple(dict.fromkeys((token.replace(",", "."), *(p for p in parts if len(p) > 1))))
     if any(part.isdigit() for part in parts):
         # A code: whole without its separators ("P-200" = "P200"), and in parts. One-letter parts
         # are left out, they would only be noise.
