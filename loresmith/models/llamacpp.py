@@ -27,8 +27,8 @@ import httpx
 
 from loresmith.config import ModelSection
 from loresmith.errors import ModelError
-from loresmith.models import gguf, templates
-from loresmith.types import Generated, Message
+from loresmith.models import download, gguf, registry, templates
+from loresmith.types import Generated, Message, Progress
 
 log = logging.getLogger(__name__)
 
@@ -41,15 +41,22 @@ PROMPT_BATCH = 256
 _SPIN_COUNT = "2000"
 
 
-def load(settings: ModelSection, path: Path, name: str | None = None) -> LlamaCpp:
-    """Load the GGUF file `path`.
+def load(settings: ModelSection, progress: Progress | None = None) -> LlamaCpp:
+    """Load `settings.name`: a GGUF file, or a registry name, which is fetched first.
 
     Raises:
-        ModelError: the file is missing, not GGUF, cut off, or of an architecture that the installed
-            llama.cpp does not know.
+        ModelError: the name is unknown; the file is missing, not GGUF, cut off, or of an
+            architecture that the installed llama.cpp does not know.
     """
-    head = gguf.read(path)
-    return LlamaCpp(head, settings, name or path.stem)
+    path = Path(settings.name).expanduser()
+    if path.suffix.lower() == ".gguf" or registry.looks_like_place(settings.name):
+        return LlamaCpp(gguf.read(path), settings, path.stem)
+    row = registry.find(settings.name, "language")
+    return LlamaCpp(gguf.read(_file_of(row, download.ensure(row, progress))), settings, row.name)
+
+
+def _file_of(row: registry.ModelRow, fetched: Path) -> Path:
+    return fetched / row.files[0].path if fetched.is_dir() else fetched
 
 
 class LlamaCpp:
