@@ -115,17 +115,22 @@ def reciprocal_rank(lists: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def weighted(dense: Mapping[str, float], text: Mapping[str, float], weight: float) -> dict[str, float]:
-    """A convex combination of the two scores, each put on [0, 1] (Bruch, Gai, Ingber 2023).
+    """A convex combination of the two scores, each divided by its best (after Bruch et al. 2023).
 
-    BM25 is divided by its best, since its least is known to be 0; a dense score runs from that of
-    the worst candidate, whatever the metric. What a list does not hold counts as its least.
+    What a list does not hold counts as its worst: 0 for BM25, the last candidate's for a dense score.
+    Stretching the dense scores from worst to best instead, as min-max does, makes much of small
+    differences, and did harm wherever the embedder does not know the language (docs/benchmarks.md).
     """
-    best = max(text.values())
-    low, high = min(dense.values()), max(dense.values())
-    fused = {i: weight * ((s - low) / (high - low) if high > low else 1.0) for i, s in dense.items()}
-    for i, s in text.items():
-        fused[i] = fused.get(i, 0.0) + (1 - weight) * (s / best if best > 0 else 1.0)
-    return fused
+    # A negative distance becomes a similarity in (0, 1]; cosines below 0 are no likeness at all.
+    distances = max(dense.values()) < 0
+    alike = {i: 1 / (1 - s) if distances else max(s, 0.0) for i, s in dense.items()}
+    high = max(alike.values()) or 1.0
+    low = min(alike.values())
+    best = max(text.values()) or 1.0
+    return {
+        i: weight * alike.get(i, low) / high + (1 - weight) * text.get(i, 0.0) / best
+        for i in {**dense, **text}
+    }
 
 
 def _reranked(query: str, hits: list[Hit], rerank: Rerank) -> list[Hit]:

@@ -34,9 +34,9 @@ STEMMERS = {
 _UNSPACED = "\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af\u1100-\u11ff\u0e00-\u0e7f"
 # Vowel signs of Hebrew, Arabic and the Indic scripts are marks, which \\w leaves out.
 _MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u0652\u0900-\u0dff"
-_LETTER = rf"(?:(?![{_UNSPACED}_])[\w{_MARKS}])"
+_LETTER = rf"(?:(?![{_UNSPACED}_])\w[{_MARKS}]*)"
 _TOKEN = re.compile(rf"[{_UNSPACED}]+|\d+(?:[.,]\d+)+(?!\w)|{_LETTER}+(?:[-‐‑/.+]{_LETTER}+)*")
-_PART = re.compile(rf"\d+|(?:[^\W\d_]|[{_MARKS}])+")
+_PART = re.compile(rf"\d+|(?:[^\W\d_][{_MARKS}]*)+")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _POSSESSIVE = re.compile(r"(?<=\w)['’](?:s|S)\b")
 _ELISION = re.compile(r"\b(?:[cdjlmnst]|qu|dell|nell|sull|all|dall|un)['’](?=\w)", re.IGNORECASE)
