@@ -39,52 +39,73 @@ class ModelSection(Section):
     folder, or a hub id; with `endpoint` it is the model's name at that OpenAI-compatible address.
     """
 
-    name: str = "auto"
-    endpoint: str | None = None
-    api_key_env: str = "OPENAI_API_KEY"
-    api_version: str | None = None
-    engine: Literal["auto", "llama.cpp", "transformers"] = "auto"
-    context_tokens: int = Field(4096, ge=256)
-    max_tokens: int = Field(256, ge=8)
-    temperature: float = Field(0.0, ge=0, le=2)
+    name: str = Field(
+        "auto",
+        description="'auto', 'none', a registry name, a GGUF file, a folder, a hub id, or the name at the endpoint",
+    )
+    endpoint: str | None = Field(
+        None, description="address of an OpenAI-compatible server; unset: the model runs here"
+    )
+    api_key_env: str = Field("OPENAI_API_KEY", description="environment variable that holds the key")
+    api_version: str | None = Field(None, description="Azure OpenAI only")
+    engine: Literal["auto", "llama.cpp", "transformers"] = Field(
+        "auto", description="auto: GGUF by llama.cpp, folders and hub ids by transformers"
+    )
+    context_tokens: int = Field(4096, ge=256, description="window of prompt and answer together")
+    max_tokens: int = Field(256, ge=8, description="upper bound of one answer")
+    temperature: float = Field(0.0, ge=0, le=2, description="0: the most likely token always")
     threads: int = Field(0, ge=0, description="0: as many as are free")
-    timeout_seconds: float = Field(120, gt=0)
+    timeout_seconds: float = Field(120, gt=0, description="of one request to an endpoint")
 
 
 class EmbedderSection(Section):
     """The embedder. `name` is a registry name, a sentence-transformers folder, or, with
     `provider`, the model's name at that provider's endpoint."""
 
-    name: str = "all-MiniLM-L6-v2"
-    provider: Literal["local", "openai", "jina", "azure"] = "local"
-    endpoint: str | None = None
-    api_key_env: str | None = None
-    api_version: str | None = None
-    dimensions: int | None = Field(None, ge=1)
-    task: str | None = None
-    query_prefix: str = ""
-    passage_prefix: str = ""
-    batch_size: int = Field(64, ge=1)
-    price_per_million_tokens: float | None = Field(None, ge=0)
-    timeout_seconds: float = Field(60, gt=0)
+    name: str = Field(
+        "all-MiniLM-L6-v2", description="a registry name, a folder, or the name at the provider"
+    )
+    provider: Literal["local", "openai", "jina", "azure"] = Field(
+        "local", description="who embeds: this machine or an endpoint"
+    )
+    endpoint: str | None = Field(None, description="address, where it is not the provider's own")
+    api_key_env: str | None = Field(
+        None, description="environment variable that holds the key; unset: the provider's usual one"
+    )
+    api_version: str | None = Field(None, description="Azure OpenAI only")
+    dimensions: int | None = Field(None, ge=1, description="shorter vectors, where the model can")
+    task: str | None = Field(None, description="Jina only")
+    query_prefix: str = Field("", description="put before each question")
+    passage_prefix: str = Field("", description="put before each passage")
+    batch_size: int = Field(64, ge=1, description="texts in one request or one run")
+    price_per_million_tokens: float | None = Field(None, ge=0, description="to show a running cost")
+    timeout_seconds: float = Field(60, gt=0, description="of one request")
 
 
 class PassagesSection(Section):
     tokens: int = Field(200, ge=20, description="upper bound of a passage, in embedder tokens")
-    summaries: Literal["extractive", "model", "off"] = "extractive"
+    summaries: Literal["extractive", "model", "off"] = Field(
+        "extractive", description="how the stored summary of documents and sections is made"
+    )
 
 
 class IndexSection(Section):
-    metric: Literal["cosine", "dot", "l2"] = "cosine"
+    metric: Literal["cosine", "dot", "l2"] = Field("cosine", description="of the vectors")
 
 
 class RetrievalSection(Section):
-    mode: Literal["hybrid", "dense", "text"] = "hybrid"
-    k: int = Field(8, ge=1)
-    candidates: int = Field(100, ge=1)
-    fusion: Literal["weighted", "rrf"] = "weighted"
-    dense_weight: float = Field(0.5, ge=0, le=1)
-    diversity: float = Field(0.0, ge=0, le=1)
+    mode: Literal["hybrid", "dense", "text"] = Field(
+        "hybrid", description="vectors and full text together, or one of them"
+    )
+    k: int = Field(8, ge=1, description="passages returned")
+    candidates: int = Field(100, ge=1, description="taken from each side before fusion")
+    fusion: Literal["weighted", "rrf"] = Field(
+        "weighted", description="of normalised scores, or of reciprocal ranks"
+    )
+    dense_weight: float = Field(0.5, ge=0, le=1, description="share of the vectors in the weighted fusion")
+    diversity: float = Field(
+        0.0, ge=0, le=1, description="0: by score only; towards 1: unlike passages first (MMR)"
+    )
     duplicates: float = Field(0.95, gt=0, le=1, description="overlap above which a passage is a duplicate")
     rerank: str | None = Field(None, description="cross-encoder folder, or 'model' for the language model")
     context_tokens: int = Field(1000, ge=64, description="budget of passages in a prompt")
@@ -92,25 +113,25 @@ class RetrievalSection(Section):
 
 class AnswerSection(Section):
     abstain_below: float | None = Field(
-        None, ge=0, le=1, description="None: the calibrated threshold that ships for the model"
+        None, ge=0, le=1, description="unset: the calibrated threshold that ships for the model"
     )
-    max_sentences: int = Field(6, ge=1)
-    memory: bool = True
+    max_sentences: int = Field(6, ge=1, description="upper bound of one answer")
+    memory: bool = Field(True, description="a chat's earlier turns are remembered")
 
 
 class ParsingSection(Section):
     workers: int = Field(0, ge=0, description="0: one per core")
-    memory_mb: int = Field(1024, ge=128)
-    seconds: float = Field(120, gt=0)
-    max_file_mb: int = Field(512, ge=1)
-    ocr: bool = True
-    ocr_languages: list[str] = ["eng"]
+    memory_mb: int = Field(1024, ge=128, description="limit of one parsing process")
+    seconds: float = Field(120, gt=0, description="limit of one document")
+    max_file_mb: int = Field(512, ge=1, description="larger files are not read")
+    ocr: bool = Field(True, description="read scanned pages and images where tessdata is installed")
+    ocr_languages: list[str] = Field(["eng"], description="as tesseract names them")
 
 
 class WebSection(Section):
-    allow_private: bool = False
-    timeout_seconds: float = Field(30, gt=0)
-    max_mb: int = Field(50, ge=1)
+    allow_private: bool = Field(False, description="fetch from private and loopback addresses too")
+    timeout_seconds: float = Field(30, gt=0, description="of one page")
+    max_mb: int = Field(50, ge=1, description="larger pages are not read")
 
 
 class Config(Section):
