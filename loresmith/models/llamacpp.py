@@ -17,7 +17,6 @@ import queue
 import shutil
 import tempfile
 import threading
-import time
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,7 +26,7 @@ import httpx
 
 from loresmith.config import ModelSection
 from loresmith.errors import ModelError
-from loresmith.models import download, gguf, registry, templates
+from loresmith.models import cpu, download, gguf, registry, templates
 from loresmith.types import Generated, Message, Progress
 
 log = logging.getLogger(__name__)
@@ -52,11 +51,7 @@ def load(settings: ModelSection, progress: Progress | None = None) -> LlamaCpp:
     if path.suffix.lower() == ".gguf" or registry.looks_like_place(settings.name):
         return LlamaCpp(gguf.read(path), settings, path.stem)
     row = registry.find(settings.name, "language")
-    return LlamaCpp(gguf.read(_file_of(row, download.ensure(row, progress))), settings, row.name)
-
-
-def _file_of(row: registry.ModelRow, fetched: Path) -> Path:
-    return fetched / row.files[0].path if fetched.is_dir() else fetched
+    return LlamaCpp(gguf.read(download.ensure(row, progress)), settings, row.name)
 
 
 class LlamaCpp:
@@ -67,7 +62,7 @@ class LlamaCpp:
         self.head = head
         window = head.context_length or settings.context_tokens
         self.context_tokens = min(settings.context_tokens, window)
-        self.threads = settings.threads or free_cores()
+        self.threads = settings.threads or cpu.free()
         self._folder = _socket_folder()
         try:
             self._server: Any = _start(head, self.context_tokens, self.threads, self._folder / "s.sock")
@@ -342,36 +337,3 @@ def _socket_folder() -> Path:
         os.rmdir(folder)
         folder = tempfile.mkdtemp(prefix="loresmith-", dir="/tmp")
     return Path(folder)
-
-
-def free_cores(seconds: float = 0.1) -> int:
-    """Cores of this process that idle right now, at least one: more threads than that slow each
-    other down, since each step of llama.cpp waits for its slowest thread."""
-    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
-    before = _idle_ticks(cores)
-    if before is None:
-        return len(cores)
-    start = time.monotonic()
-    time.sleep(seconds)
-    ticks = (time.monotonic() - start) * os.sysconf("SC_CLK_TCK")
-    idle = ((_idle_ticks(cores) or 0) - before) / ticks
-    return max(1, min(len(cores), round(idle), _quota(len(cores))))
-
-
-def _idle_ticks(cores: set[int]) -> int | None:
-    try:
-        lines = Path("/proc/stat").read_text().splitlines()
-    except OSError:
-        return None
-    names = {f"cpu{core}" for core in cores}
-    rows = [line.split() for line in lines if line.partition(" ")[0] in names]
-    return sum(int(row[4]) + int(row[5]) for row in rows)
-
-
-def _quota(cores: int) -> int:
-    """Cores that the control group grants (a container's limit)."""
-    try:
-        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-    except (OSError, ValueError):
-        return cores
-    return cores if limit == "max" else max(1, int(limit) // int(period))
