@@ -41,7 +41,7 @@ class ModelSection(Section):
 
     name: str = Field(
         "auto",
-        description="'auto', 'none', a registry name, a GGUF file, a folder, a hub id, or the name at the endpoint",
+        description="'auto', 'none', registry name, GGUF file, folder, hub id, or the name at the endpoint",
     )
     endpoint: str | None = Field(
         None, description="address of an OpenAI-compatible server; unset: the model runs here"
