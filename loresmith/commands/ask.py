@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,9 @@ from loresmith.commands.common import (
 )
 from loresmith.errors import UsageError
 from loresmith.types import Arm, Filter, Hit, SearchMode
+
+if TYPE_CHECKING:
+    from loresmith.expert import Workspace
 
 QuestionArgument = Annotated[str | None, typer.Argument(metavar="TEXT", help="The question or key words.")]
 KOption = Annotated[int | None, typer.Option("--k", "-k", metavar="N", min=1, help="How many passages.")]
@@ -78,13 +81,16 @@ def search(
     settings: SetOption = None,
 ) -> None:
     """Find passages."""
-    one_of(query, file, out)
+    check_one_of(query, file, out)
     where = make_filter(source, document, label, access, since, until)
     workspace = call.workspace(overrides(settings, embedder=embedder))
-    if file is not None:
-        batch.run(call, file, out, lambda q: found_dict(workspace.search(q, k=k, mode=mode, where=where)))
-        return
-    _show_hits(call, workspace.search(query, k=k, mode=mode, where=where))
+    with call.progress() as progress:
+        expert = workspace.expert(progress)
+        if file is not None:
+            batch.run(call, file, out, lambda q: found_dict(expert.search(q, k, mode, where)))
+            return
+        found = expert.search(query or "", k, mode, where)
+    _show_hits(call, found)
 
 
 def similar(
@@ -99,7 +105,7 @@ def similar(
 ) -> None:
     """Recommend documents like this one."""
     where = make_filter(source, None, label, access, since, until)
-    _show_hits(call, call.workspace().similar(document, k=k or 8, where=where))
+    _show_hits(call, call.workspace().similar(document, k, where))
 
 
 def ask(
@@ -123,25 +129,30 @@ def ask(
 
     Exit status 3: the documents do not say; the nearest passages are shown.
     """
-    one_of(question, file, out)
+    check_one_of(question, file, out)
     where = make_filter(source, document, label, access, since, until)
     workspace = call.workspace(overrides(settings, model=model, embedder=embedder))
+    say_choice(call, workspace)
+    citations = show.Citations()
     with call.progress() as progress:
         expert = workspace.expert(progress)
-    if file is not None:
-        batch.run(call, file, out, lambda q: expert.ask(q, arm=arm, where=where, k=k).to_dict())
-        return DONE
-    citations = show.Citations()
-    answer = expert.ask(
-        question, arm=arm, where=where, k=k, on_sentence=lambda s: show.sentence(call, s, citations)
-    )
+        if file is not None:
+            batch.run(call, file, out, lambda q: expert.ask(q, arm=arm, where=where, k=k).to_dict())
+            return DONE
+        answer = expert.ask(
+            question or "",
+            arm=arm,
+            where=where,
+            k=k,
+            on_sentence=lambda sentence: show.sentence(call, sentence, citations),
+        )
     if call.json:
         call.emit(answer.to_dict())
     show.closing(call, answer, citations)
     return ABSTAINED if answer.abstained else DONE
 
 
-def one_of(text: str | None, file: Path | None, out: Path | None) -> None:
+def check_one_of(text: str | None, file: Path | None, out: Path | None) -> None:
     """Exactly one of a question and a file.
 
     Raises:
@@ -153,6 +164,16 @@ def one_of(text: str | None, file: Path | None, out: Path | None) -> None:
         raise UsageError("--out goes with --file.", "Give --file too, or use --json.")
     if text is not None and not text.strip():
         raise UsageError("The question is empty.", 'As in: loresmith ask "Which torque for the M8 bolts?"')
+
+
+def say_choice(call: Call, workspace: Workspace) -> None:
+    """With the model left to the program: which it takes, and why."""
+    settings = workspace.folder.config.model
+    if settings.name == "auto" and settings.endpoint is None:
+        from loresmith.models import auto
+
+        _, reason = auto.choose_language_model(settings)
+        call.note(reason)
 
 
 def make_filter(

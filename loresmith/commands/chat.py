@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
 from loresmith.commands import show
+from loresmith.commands.ask import say_choice
 from loresmith.commands.common import Call, ModelOption, SetOption, command, counted, overrides
 
 LEAVE = {"/exit", "/quit"}
@@ -34,19 +37,21 @@ def chat(
             call.emit({"chat": name, "forgotten": erased})
         call.say(f"Erased {counted(erased, 'turn')} of “{name}”.")
         return
+    say_choice(call, workspace)
+    turns: list[dict[str, Any]] = []
     with call.progress() as progress:
         expert = workspace.expert(progress)
-    turns: list[dict[str, Any]] = []
-    for question in questions(call):
-        citations = show.Citations()
-        answer = expert.ask(question, chat=name, on_sentence=lambda s, c=citations: show.sentence(call, s, c))
-        show.closing(call, answer, citations)
-        turns.append(answer.to_dict())
+        for question in questions(call):
+            citations = show.Citations()
+            show_sentence = functools.partial(show.sentence, call, citations=citations)
+            answer = expert.ask(question, chat=name, on_sentence=show_sentence)
+            show.closing(call, answer, citations)
+            turns.append(answer.to_dict())
     if call.json:
         call.emit({"chat": name, "turns": turns})
 
 
-def questions(call: Call) -> Any:
+def questions(call: Call) -> Iterator[str]:
     """Lines of standard input until it ends; a prompt where a person types them."""
     typed = sys.stdin.isatty()
     if typed:

@@ -19,6 +19,7 @@ import json
 import logging
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from loresmith.types import Progress
 
 DONE, FAILED, USAGE, ABSTAINED, STOPPED = 0, 1, 2, 3, 130
+
+SECONDS_BETWEEN_LINES = 10.0
 
 WorkspaceOption = Annotated[
     Path | None,
@@ -118,53 +121,92 @@ class Call:
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
-        """Bars on standard error, one a stage; nothing where that is no terminal."""
+        """Bars on standard error, one a stage; a line now and then where that is no terminal."""
         if not self.stderr.is_terminal:
-            yield lambda stage, done, total: None
+            yield _lines(self)
             return
-        from rich import progress as bars
+        bars = _Bars(self.stderr)
+        try:
+            yield bars.report
+        finally:
+            bars.shown.stop()
 
-        with bars.Progress(
-            bars.TextColumn("{task.description}"),
-            bars.BarColumn(),
-            bars.TextColumn("{task.completed:,.0f}"),
-            bars.TimeElapsedColumn(),
-            console=self.stderr,
+
+class _Bars:
+    """Bars that are on the screen only while some stage is under way, so that text can follow."""
+
+    def __init__(self, console: Console) -> None:
+        from rich import progress
+
+        self.shown = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.TextColumn("{task.fields[count]}"),
+            progress.TimeElapsedColumn(),
+            console=console,
             transient=True,
-        ) as shown:
-            tasks: dict[str, bars.TaskID] = {}
+        )
+        self.tasks: dict[str, progress.TaskID] = {}
 
-            def report(stage: str, done: int, total: int | None) -> None:
-                if stage not in tasks:
-                    tasks[stage] = shown.add_task(stage, total=total)
-                shown.update(tasks[stage], completed=done, total=total)
+    def report(self, stage: str, done: int, total: int | None) -> None:
+        if stage not in self.tasks:
+            if done == total:
+                return
+            self.tasks[stage] = self.shown.add_task(stage, total=total, count="")
+        self.shown.update(self.tasks[stage], completed=done, total=total, count=_count(done, total))
+        if not self.shown.finished:
+            self.shown.start()
+        else:
+            self.shown.stop()
+            for task in self.tasks.values():
+                self.shown.remove_task(task)
+            self.tasks.clear()
 
-            yield report
+
+def _count(done: int, total: int | None) -> str:
+    """ "3 of 40"; in megabytes where the numbers can only be bytes."""
+    if total is None:
+        return f"{done:,}"
+    if total > 20_000_000:
+        return f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB"
+    return f"{done:,} of {total:,}"
 
 
-def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable[..., int | None]], None]:
+def _lines(call: Call) -> Progress:
+    """For logs: a stage that takes long says so, at most one line in `SECONDS_BETWEEN_LINES`."""
+    said = time.monotonic()
+
+    def report(stage: str, done: int, total: int | None) -> None:
+        nonlocal said
+        if time.monotonic() - said >= SECONDS_BETWEEN_LINES:
+            said = time.monotonic()
+            call.note(f"{stage}: {_count(done, total)}")
+
+    return report
+
+
+def command(
+    app: typer.Typer, name: str | None = None, *, in_workspace: bool = True
+) -> Callable[[Callable[..., int | None]], None]:
     """Register a function as a command of `app`, with the common options and the error handling."""
+    common: dict[str, Any] = {"json": (JsonOption, False), "debug": (DebugOption, False)}
+    if in_workspace:
+        common = {"workspace": (WorkspaceOption, None), **common}
 
     def register(function: Callable[..., int | None]) -> None:
         @functools.wraps(function)
-        def run(*args: Any, workspace: Path | None, json: bool, debug: bool, **kwargs: Any) -> int:
+        def run(*args: Any, json: bool, debug: bool, workspace: Path | None = None, **kwargs: Any) -> int:
             return execute(function, Call(workspace, json, debug), *args, **kwargs)
 
-        common = {"workspace": WorkspaceOption, "json": JsonOption, "debug": DebugOption}
         own = inspect.signature(function, eval_str=True)
         parameters = list(own.parameters.values())[1:]  # without `call`
         parameters += [
-            inspect.Parameter(
-                key,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=None if key == "workspace" else False,
-                annotation=annotation,
-            )
-            for key, annotation in common.items()
+            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=option)
+            for key, (option, default) in common.items()
         ]
         setattr(run, "__signature__", own.replace(parameters=parameters))  # noqa: B010
         run.__annotations__ = {p.name: p.annotation for p in parameters}
-        del run.__wrapped__  # type: ignore[attr-defined]
+        del run.__wrapped__
         app.command(name)(run)
 
     return register

@@ -46,7 +46,7 @@ class Finding:
 
 
 def register(app: typer.Typer) -> None:
-    command(app)(doctor)
+    command(app, in_workspace=False)(doctor)
 
 
 def doctor(
@@ -125,9 +125,8 @@ def models() -> Iterator[Finding]:
     from loresmith.models import download, registry
 
     for row in registry.ROWS:
-        path = download.path_of(row)
-        if path.exists():
-            yield Finding(f"model {row.name}", "ok", str(path))
+        if download.present(row):
+            yield Finding(f"model {row.name}", "ok", str(download.path_of(row)))
         else:
             yield Finding(
                 f"model {row.name}", "optional", "not in the cache", f"loresmith models get {row.name}"

@@ -17,9 +17,9 @@ ModelName = Annotated[str, typer.Argument(metavar="NAME", help="A name of `lores
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Models by name: list, get, path.", no_args_is_help=True)
-    command(group, "list")(list_models)
-    command(group)(get)
-    command(group)(path)
+    command(group, "list", in_workspace=False)(list_models)
+    command(group, in_workspace=False)(get)
+    command(group, in_workspace=False)(path)
     app.add_typer(group, name="models")
 
 
@@ -27,7 +27,7 @@ def list_models(call: Call) -> None:
     """List the models that can be fetched by name, with size and licence."""
     from loresmith.models import download, registry
 
-    listed = [_as_dict(row, download.path_of(row)) for row in registry.ROWS]
+    listed = [_as_dict(row, download.path_of(row), download.present(row)) for row in registry.ROWS]
     if call.json:
         call.emit({"models": listed})
     for row in listed:
@@ -42,7 +42,7 @@ def list_models(call: Call) -> None:
     )
 
 
-def _as_dict(row: ModelRow, place: Path) -> dict[str, Any]:
+def _as_dict(row: ModelRow, place: Path, cached: bool) -> dict[str, Any]:
     return {
         "name": row.name,
         "kind": row.kind,
@@ -52,7 +52,7 @@ def _as_dict(row: ModelRow, place: Path) -> dict[str, Any]:
         "licence": row.licence,
         "sources": [source.describe() for source in row.sources],
         "note": row.note,
-        "cached": place.exists(),
+        "cached": cached,
         "path": str(place),
     }
 
@@ -70,7 +70,7 @@ def get(
 
     row = registry.find(name)
     with call.progress() as progress:
-        place = download.get_from(row, source) if source else download.ensure(row, progress)
+        place = download.adopt(row, source, progress) if source else download.ensure(row, progress)
     _show_path(call, row.name, place)
 
 
@@ -80,10 +80,9 @@ def path(call: Call, name: ModelName) -> None:
     from loresmith.models import download, registry
 
     row = registry.find(name)
-    place = download.path_of(row)
-    if not place.exists():
+    if not download.present(row):
         raise ModelError(f"{row.name} has not been fetched.", f"Fetch it: loresmith models get {row.name}")
-    _show_path(call, row.name, place)
+    _show_path(call, row.name, download.path_of(row))
 
 
 def _show_path(call: Call, name: str, place: Path) -> None:

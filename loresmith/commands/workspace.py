@@ -15,8 +15,9 @@ from loresmith.errors import ConfigError, UsageError
 
 
 def register(app: typer.Typer) -> None:
-    for function in (init, add, remove):
-        command(app)(function)
+    command(app, in_workspace=False)(init)
+    command(app)(add)
+    command(app)(remove)
     command(app, "config")(show_config)
 
 
@@ -52,7 +53,7 @@ def init(
 
 def add(
     call: Call,
-    sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Folders, files or URLs.")],
+    sources: Annotated[list[str], typer.Argument(metavar="SOURCE", help="Folders, files or URLs.")],
     labels: Annotated[
         list[str] | None,
         typer.Option("--label", metavar="LABEL", help="Who may read it: every label is needed. Repeatable."),
