@@ -88,8 +88,8 @@ def _fuse(dense: Scored, text: Scored, settings: RetrievalSection) -> list[Hit]:
     passages = {p.id: p for p, _ in (*dense, *text)}
     parts = {"dense": {p.id: s for p, s in dense}, "text": {p.id: s for p, s in text}}
     used = {name: scores for name, scores in parts.items() if scores}
-    if len(used) == 1:
-        fused = dict(next(iter(used.values())))
+    if len(used) <= 1:
+        fused = dict(next(iter(used.values()), {}))
     elif settings.fusion == "rrf":
         fused = reciprocal_rank(list(used.values()))
     else:
