@@ -72,16 +72,43 @@ PUMPS = [
 ]
 # Jobs that questions ask about: date, asset, job, technician, hours at the job, minutes, parts, cost.
 PLANTED = [
-    ("2025-01-22", "A-355", "Bearings replaced after vibration alarm", "T-01", 60310, 285, "2504-140", 611.40),
+    (
+        "2025-01-22",
+        "A-355",
+        "Bearings replaced after vibration alarm",
+        "T-01",
+        60310,
+        285,
+        "2504-140",
+        611.40,
+    ),
     ("2025-02-18", "A-310", "Cable with entry replaced", "T-05", 8130, 95, "S-1240", 238.75),
     ("2025-03-27", "A-230", "Diaphragm ruptured, gear rinsed", "T-04", 9985, 170, "D-4010", 322.10),
     ("2025-04-29", "A-204", "Calcium deposits removed with citric acid", "T-02", 19480, 240, "", 196.00),
     ("2025-05-14", "A-101", "Wear ring replaced, gap was 0.71 mm", "T-01", 34020, 205, "2504-133", 402.60),
     ("2025-06-19", "A-340", "Shaft seal replaced", "T-01", 48160, 130, "G-8021", 214.30),
     ("2025-07-08", "A-311", "Rags removed from impeller", "T-05", 8770, 55, "", 74.50),
-    ("2025-08-21", "A-256", "Controller board C-7 replaced, error E-22", "T-03", 18960, 150, "C-7012", 873.20),
+    (
+        "2025-08-21",
+        "A-256",
+        "Controller board C-7 replaced, error E-22",
+        "T-03",
+        18960,
+        150,
+        "C-7012",
+        873.20,
+    ),
     ("2025-09-30", "A-231", "Calibration, factor corrected to 1.07", "T-04", 11020, 45, "", 68.00),
-    ("2025-11-12", "A-115", "Leakage probe reported water, seal set replaced", "T-05", 4890, 190, "S-1822", 517.85),
+    (
+        "2025-11-12",
+        "A-115",
+        "Leakage probe reported water, seal set replaced",
+        "T-05",
+        4890,
+        190,
+        "S-1822",
+        517.85,
+    ),
 ]
 ROUTINE = {
     "P-250": [("Oil change", "", 45, 64.0), ("Seal checked", "", 20, 32.0), ("Oiler refilled", "", 10, 14.5)],
@@ -115,7 +142,9 @@ def _log() -> list[tuple[str, str, str, str, int, int, str, float]]:
             continue
         at = int(hours - (365 - day.timetuple().tm_yday) * hours / 3650)
         minutes += 5 * numbers.randrange(4)
-        jobs.append((day.isoformat(), asset, job, owner[kind], at, minutes, part, cost + numbers.randrange(9)))
+        jobs.append(
+            (day.isoformat(), asset, job, owner[kind], at, minutes, part, cost + numbers.randrange(9))
+        )
     return sorted(jobs)
 
 

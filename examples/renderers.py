@@ -149,7 +149,13 @@ def _flow(parts: list[Part]) -> list[Any]:
         "step": ParagraphStyle("step", body, leftIndent=14, firstLineIndent=-14),
         "caption": ParagraphStyle("caption", body, fontName="Helvetica-Oblique", fontSize=8.5, spaceBefore=4),
         "warning": ParagraphStyle(
-            "warning", body, borderWidth=0.8, borderColor="#b00020", borderPadding=5, spaceBefore=7, spaceAfter=11
+            "warning",
+            body,
+            borderWidth=0.8,
+            borderColor="#b00020",
+            borderPadding=5,
+            spaceBefore=7,
+            spaceAfter=11,
         ),
     }
     flow: list[Any] = []
@@ -192,11 +198,14 @@ def _pdf_table(part: Part, body: Any) -> Any:
     ]
     columns = max(len(row) for row in part.rows)
     longest = [max((len(row[c]) for row in part.rows if c < len(row)), default=1) for c in range(columns)]
-    weights = [min(max(n, 7), 46) for n in longest]
+    weights = [min(max(n, 10), 46) for n in longest]
     widths = [481 * w / sum(weights) for w in weights]
     style: list[Any] = [("VALIGN", (0, 0), (-1, -1), "MIDDLE"), ("TOPPADDING", (0, 0), (-1, -1), 2)]
     if ruled:
-        style += [("GRID", (0, 0), (-1, -1), 0.5, "#777777"), ("BACKGROUND", (0, 0), (-1, heads - 1), "#dfe8f1")]
+        style += [
+            ("GRID", (0, 0), (-1, -1), 0.5, "#777777"),
+            ("BACKGROUND", (0, 0), (-1, heads - 1), "#dfe8f1"),
+        ]
     style += [("SPAN", (left, top), (right, bottom)) for top, left, bottom, right in merged]
     return Table(cells, widths, repeatRows=heads if ruled else 0, style=TableStyle(style), hAlign="LEFT")
 

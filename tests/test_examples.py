@@ -1,0 +1,254 @@
+"""The examples hold what their questions say: every file opens, every answer stands where it is said to."""
+
+from __future__ import annotations
+
+import csv
+import email
+import email.policy
+import html
+import importlib.metadata
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import unicodedata
+import zipfile
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loresmith.config import ParsingSection, WebSection
+from loresmith.types import Document, Failure, SourceSpec
+
+ROOT = Path(__file__).resolve().parent.parent / "examples"
+DOCUMENTS = ROOT / "documents"
+QUESTIONS: list[dict[str, Any]] = [
+    json.loads(line) for line in (ROOT / "questions.jsonl").read_text(encoding="utf-8").splitlines()
+]
+FILES = sorted(p.relative_to(DOCUMENTS).as_posix() for p in DOCUMENTS.rglob("*") if p.is_file())
+ANSWERABLE = [q for q in QUESTIONS if q["answer"] is not None]
+UNANSWERABLE = [q for q in QUESTIONS if q["answer"] is None]
+
+
+def fold(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).lower().split())
+
+
+def stands(needle: str, text: str) -> bool:
+    """Whether `needle` stands in the folded text as a whole word or number ("10" not in "10.4")."""
+    # ASCII, because Chinese is written without spaces.
+    pattern = rf"(?<!\w)(?<!\d[.,]){re.escape(fold(needle))}(?!\w)(?![.,]\d)"
+    return re.search(pattern, text, re.ASCII) is not None
+
+
+# --- a reading of the files that shares nothing with the product ------------------------------
+
+
+def pdf_pages(data: bytes) -> list[str]:
+    """The text of each page, in reading order and in layout, one after the other."""
+    if shutil.which("pdftotext") is None:
+        pytest.skip("pdftotext (poppler-utils) is not installed")
+    both = []
+    for flag in ("-layout", "-raw"):
+        done = subprocess.run(["pdftotext", flag, "-", "-"], input=data, capture_output=True, check=True)
+        both.append(done.stdout.decode().split("\f")[:-1])
+    return [f"{layout}\n{raw}" for layout, raw in zip(*both, strict=True)]
+
+
+def office_parts(data: Path, pattern: str) -> list[str]:
+    """The text of the XML parts that match, in the order of their numbers."""
+    with zipfile.ZipFile(data) as package:
+        assert package.testzip() is None
+        names = [n for n in package.namelist() if re.fullmatch(pattern, n)]
+        names.sort(key=lambda name: [int(n) for n in re.findall(r"\d+", name)])
+        texts = []
+        for name in names:
+            xml = package.read(name).decode()
+            xml = re.sub(r"</(w:p|a:p|si|c|row)>|<w:tab/>", " ", xml)
+            texts.append(html.unescape(re.sub(r"<[^>]+>", "", xml)))
+    return texts
+
+
+def csv_lines(text: str) -> list[str]:
+    """The records with their cells apart, so that a comma is no part of a number."""
+    delimiter = ";" if ";" in text.splitlines()[0] else ","
+    return ["\n".join(" | ".join(row) for row in csv.reader(text.splitlines(), delimiter=delimiter))]
+
+
+@cache
+def pages(name: str) -> tuple[str, ...]:
+    """The folded text of a document, page by page where the format has pages."""
+    mail, _, attachment = name.partition(".eml/")
+    if attachment or name.endswith(".eml"):
+        raw = (DOCUMENTS / (f"{mail}.eml" if attachment else name)).read_bytes()
+        message = email.message_from_bytes(raw, policy=email.policy.default)
+        if not attachment:
+            body = message.get_body(("plain",))
+            assert body is not None
+            return (fold(body.get_content()),)
+        part = next(p for p in message.iter_attachments() if p.get_filename() == attachment)
+        data = part.get_content()
+        content = data if isinstance(data, bytes) else data.encode()
+        texts = pdf_pages(content) if attachment.endswith(".pdf") else csv_lines(content.decode())
+        return tuple(map(fold, texts))
+    path = DOCUMENTS / name
+    match path.suffix:
+        case ".pdf":
+            texts = pdf_pages(path.read_bytes())
+        case ".docx":
+            texts = office_parts(path, r"word/document\.xml")
+        case ".pptx":
+            texts = office_parts(path, r"ppt/slides/slide\d+\.xml")
+        case ".xlsx":
+            texts = office_parts(path, r"xl/(sharedStrings|worksheets/sheet\d+)\.xml")
+            # Stored as 77.90000000000001, shown as 77.9.
+            texts = [re.sub(r"\d+\.\d{11,}", lambda m: f"{float(m[0]):.11g}", text) for text in texts]
+        case ".html":
+            texts = [html.unescape(re.sub(r"<[^>]+>", " ", path.read_text(encoding="utf-8")))]
+        case ".csv":
+            texts = csv_lines(path.read_text(encoding="utf-8"))
+        case _:
+            texts = [path.read_text(encoding="utf-8")]
+    return tuple(map(fold, texts))
+
+
+# --- the set of questions ---------------------------------------------------------------------
+
+
+def test_question_ids_and_questions_are_unique() -> None:
+    assert len({q["id"] for q in QUESTIONS}) == len(QUESTIONS) >= 110
+    assert len({fold(q["question"]) for q in QUESTIONS}) == len(QUESTIONS)
+
+
+def test_each_kind_has_enough_questions_in_both_halves() -> None:
+    kinds = Counter((q["kind"], q["split"]) for q in QUESTIONS)
+    least = {"fact": 15, "table": 20, "paraphrase": 8, "multi": 5, "unanswerable": 15}
+    for kind, count in least.items():
+        for split in ("dev", "test"):
+            assert kinds[kind, split] >= count, (kind, split)
+    assert {kind for kind, _ in kinds} == set(least)
+    assert {q["language"] for q in QUESTIONS} >= {"en", "de", "it", "es", "zh"}
+
+
+def test_halves_share_no_document_and_hence_no_fact() -> None:
+    halves = {
+        split: {name for q in QUESTIONS if q["split"] == split for name in q["documents"]}
+        for split in ("dev", "test")
+    }
+    assert halves["dev"] & halves["test"] == set()
+
+
+def test_every_document_is_asked_about() -> None:
+    asked = {name.split(".eml/")[0] for q in QUESTIONS for name in q["documents"]}
+    assert {name for name in FILES if name.removesuffix(".eml") not in asked} <= asked
+
+
+@pytest.mark.parametrize("question", ANSWERABLE, ids=lambda q: q["id"])
+def test_the_answer_stands_in_the_document_at_the_page(question: dict[str, Any]) -> None:
+    assert question["documents"]
+    found = []
+    for number, name in enumerate(question["documents"]):
+        texts = pages(name)
+        # The page belongs to the first document that is named.
+        if question["page"] is not None and number == 0:
+            texts = texts[question["page"] - 1 : question["page"]]
+        found.append(any(stands(answer, text) for answer in question["answer"] for text in texts))
+    assert any(found) if question["kind"] == "multi" else all(found)
+
+
+@pytest.mark.parametrize("question", ANSWERABLE, ids=lambda q: q["id"])
+def test_paged_documents_have_a_page(question: dict[str, Any]) -> None:
+    paged = question["documents"][0].endswith((".pdf", ".pptx"))
+    assert (question["page"] is not None) == (paged and question["kind"] != "multi")
+
+
+@pytest.mark.parametrize("question", UNANSWERABLE, ids=lambda q: q["id"])
+def test_the_key_facts_of_unanswerable_questions_are_absent(question: dict[str, Any]) -> None:
+    assert question["absent"]
+    for name in question["near"] or FILES:
+        for text in pages(name):
+            for fact in question["absent"]:
+                assert not stands(fact, text), (name, fact)
+
+
+# --- the files --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_file_opens(name: str) -> None:
+    assert sum(len(text) for text in pages(name)) > 200
+
+
+def test_the_folder_is_small_and_of_many_formats() -> None:
+    assert sum((DOCUMENTS / name).stat().st_size for name in FILES) < 2_000_000
+    suffixes = {Path(name).suffix for name in FILES}
+    assert suffixes >= {".pdf", ".docx", ".pptx", ".xlsx", ".csv", ".html", ".eml", ".md", ".txt", ".jsonl"}
+    assert len(FILES) >= 30
+
+
+def test_the_maintenance_log_has_about_a_hundred_jobs() -> None:
+    log = pages("service/maintenance-log-2025.xlsx")
+    assert len({job for text in log for job in re.findall(r"j-\d{3}", text)}) >= 100
+
+
+def test_the_generator_makes_the_committed_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = tomllib.loads((ROOT.parent / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+    for package, _, version in (pin.partition("==") for pin in groups["examples"]):
+        try:
+            installed = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            installed = "no version"
+        if installed != version:
+            pytest.skip(f"{package} {version} is wanted, {installed} is there (pip install --group examples)")
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    import make_documents
+
+    made = make_documents.make(tmp_path)
+    assert len(made) >= 20
+    for path in made:
+        assert path.read_bytes() == (DOCUMENTS / path.relative_to(tmp_path)).read_bytes(), path.name
+
+
+# --- as the product reads them ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def parsed() -> dict[str, Document]:
+    """Every example document as the product's parsers see it."""
+    from loresmith.parsing import ParserPool
+    from loresmith.sources import scan
+
+    spec = SourceSpec(str(DOCUMENTS))
+    items = list(scan(spec, prefix="", web=WebSection(), web_dir=ROOT))
+    assert not [item for item in items if isinstance(item, Failure)]
+    documents: dict[str, Document] = {}
+    with ParserPool(ParsingSection(workers=1)) as pool:
+        for result in pool.parse([item for item in items if not isinstance(item, Failure)]):
+            assert result.failure is None, result.failure
+            documents |= {document.id: document for document in result.documents}
+    return documents
+
+
+def test_the_product_reads_every_document_and_attachment(parsed: dict[str, Document]) -> None:
+    wanted = {name for q in QUESTIONS for name in q["documents"]} | set(FILES)
+    assert wanted <= set(parsed)
+
+
+def test_the_product_finds_every_answer_on_its_page(parsed: dict[str, Document]) -> None:
+    lost = []
+    for question in ANSWERABLE:
+        for number, name in enumerate(question["documents"]):
+            document = parsed[name]
+            text = document.text
+            if question["page"] is not None and number == 0:
+                blocks = [b for b in document.blocks if b.page == question["page"]]
+                text = "\n".join(document.text[b.start : b.end] for b in blocks)
+            if question["kind"] != "multi" and not any(stands(a, fold(text)) for a in question["answer"]):
+                lost.append((question["id"], name, question["page"]))
+    assert lost == []
