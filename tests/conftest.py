@@ -1,0 +1,24 @@
+"""What tests of several folders share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from loresmith.models import download, registry
+
+
+@pytest.fixture(scope="session")
+def model_files() -> Callable[..., list[Path]]:
+    """Paths of models by registry name; skips, with the line that fetches it, where one is missing."""
+
+    def paths(*names: str) -> list[Path]:
+        rows = [registry.find(name) for name in names]
+        for row in rows:
+            if not download.present(row):
+                pytest.skip(f"{row.name} is not in the cache: loresmith models get {row.name}")
+        return [download.path_of(row) for row in rows]
+
+    return paths
