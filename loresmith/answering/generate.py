@@ -1,0 +1,282 @@
+"""answer(): from hits to an answer in which every sentence is proved, or to an abstention.
+
+    hits -> pieces -> confidence -> (below the threshold: abstain) -> model -> sentence -> verify
+         -> shown at once, or dropped -> nothing left: quote the best piece, or abstain
+
+A sentence reaches `on_sentence` only after verification. What a passage says never changes these
+steps: it is compared with, not obeyed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from loresmith.answering import abstain, prompt
+from loresmith.answering.abstain import Calibration
+from loresmith.answering.evidence import (
+    Piece,
+    Question,
+    agreement,
+    gather,
+    loses_to_sibling,
+    parse_question,
+    question_coverage,
+    rank,
+)
+from loresmith.answering.sentences import Stream
+from loresmith.answering.text import fold
+from loresmith.answering.verify import DocumentText, LocateQuote, Support, holds, is_refusal, verify
+from loresmith.config import AnswerSection, ModelSection
+from loresmith.types import Answer, Arm, Citation, Dropped, Hit, LanguageModel, Sentence
+
+OnSentence = Callable[[Sentence], None]
+
+_ABSTENTION = {
+    "en": "The documents do not say.",
+    "de": "Das steht nicht in den Dokumenten.",
+    "fr": "Les documents ne le disent pas.",
+    "es": "Los documentos no lo dicen.",
+    "it": "I documenti non lo dicono.",
+    "nl": "Dat staat niet in de documenten.",
+    "pt": "Os documentos não o dizem.",
+    "ro": "Documentele nu spun acest lucru.",
+    "zh": "文档中没有说明。",
+    "ja": "文書には記載がありません。",
+}
+
+# A quotation by code must hold at least this share of the question's content words.
+_QUOTABLE = 0.5
+# After so many sentences that failed in a row, more text of the model is not worth the time.
+_PATIENCE = 3
+# What stands in a prompt beside the passages: system message, request, question.
+_OVERHEAD = 200
+
+
+@dataclass
+class _Draft:
+    """The answer as it grows."""
+
+    on_sentence: OnSentence | None
+    limit: int
+    supports: list[Support] = field(default_factory=list)
+    dropped: list[Dropped] = field(default_factory=list)
+    refused: bool = False
+    failures: int = 0
+
+    @property
+    def full(self) -> bool:
+        return len(self.supports) >= self.limit or self.failures >= _PATIENCE
+
+    def add(self, support: Support) -> None:
+        said = {fold(s.sentence.text) for s in self.supports}
+        if fold(support.sentence.text) in said or len(self.supports) >= self.limit:
+            return
+        self.failures = 0
+        self.supports.append(support)
+        if self.on_sentence is not None:
+            self.on_sentence(support.sentence)
+
+    def drop(self, text: str, reason: str) -> None:
+        self.failures += 1
+        self.dropped.append(Dropped(text=text, reason=reason))
+
+
+def answer(
+    question: str,
+    hits: Sequence[Hit],
+    model: LanguageModel | None,
+    *,
+    settings: AnswerSection,
+    model_settings: ModelSection,
+    locate_quote: LocateQuote,
+    on_sentence: OnSentence | None = None,
+    history: Sequence[tuple[str, str]] = (),
+    document_text: DocumentText = lambda _: "",
+    context_tokens: int = 1000,
+    language: str = "",
+    several: bool = False,
+    calibration: Calibration | None = None,
+    arm: Arm = "rag",
+) -> Answer:
+    """Answer `question` from `hits`.
+
+    Args:
+        model: None quotes only.
+        on_sentence: called with each sentence once it is verified, in order.
+        history: earlier (question, answer) pairs of the conversation.
+        document_text: the whole text of a document, to see whether it speaks of a name at all.
+        context_tokens: budget of passages in the prompt.
+        language: of the question, ISO 639-1; the answer is asked for in it.
+        several: the question wants figures of several documents beside each other.
+
+    Raises:
+        ModelError: the model cannot answer.  EndpointError: its endpoint failed.
+    """
+    asked = parse_question(question, language=language)
+    calibration = calibration or abstain.calibration_for(model.name if model else None)
+    threshold = settings.abstain_below if settings.abstain_below is not None else calibration.threshold
+    seconds = {"retrieval": 0.0, "generation": 0.0, "verification": 0.0}
+    tokens = {"prompt": 0, "answer": 0}
+    clock = time.perf_counter()
+    found = gather(hits)
+    ranked = rank(asked, found)
+    seconds["verification"] += time.perf_counter() - clock
+
+    clock = time.perf_counter()
+    built: prompt.Prompt | None = None
+    stated = 0.0
+    if model is not None and hits:
+        built = prompt.build(
+            question,
+            hits,
+            model,
+            max_tokens=model_settings.max_tokens,
+            budget=context_tokens + _OVERHEAD,
+            request=prompt.ASK_MANY if several else prompt.ASK,
+            language=language,
+            history=history,
+        )
+        if calibration.asks_model:
+            ask = prompt.messages(question, built.hits, request=prompt.ASK_STATED, history=history)
+            stated = abstain.stated_logit(model, ask)
+    seconds["generation"] += time.perf_counter() - clock
+    confidence = calibration.probability(abstain.features(asked, hits, ranked, stated))
+    draft = _Draft(on_sentence, settings.max_sentences)
+    reason = ""
+    if not hits:
+        reason = "nothing was found"
+    elif confidence < threshold:
+        reason = (
+            f"the passages found do not seem to answer it (confidence {confidence:.2f} < {threshold:.2f})"
+        )
+    else:
+        if model is not None and built is not None:
+            tokens["prompt"] = built.tokens
+            _generate(
+                draft, asked, model, built, model_settings, locate_quote, document_text, seconds, tokens
+            )
+        clock = time.perf_counter()
+        _quote(draft, asked, ranked, found, locate_quote, document_text, several)
+        seconds["verification"] += time.perf_counter() - clock
+        if not draft.supports:
+            reason = draft.dropped[0].reason if draft.dropped else "no sentence of the passages answers it"
+    sentences = tuple(s.sentence for s in draft.supports)
+    return Answer(
+        question=question,
+        answer=" ".join(_closed(s.text) for s in sentences) if sentences else abstention(language),
+        abstained=not sentences,
+        sentences=sentences,
+        hits=tuple(hits),
+        model=model.name if model is not None else "none",
+        arm=arm,
+        confidence=round(confidence, 4),
+        reason=reason,
+        dropped=tuple(draft.dropped),
+        seconds={k: round(v, 4) for k, v in seconds.items()},
+        tokens=tokens,
+    )
+
+
+def abstention(language: str) -> str:
+    """The words of an abstention in the question's language, English where it is not known."""
+    return _ABSTENTION.get(language, _ABSTENTION["en"])
+
+
+def _closed(text: str) -> str:
+    return text if text[-1:] in ".!?。！？:;" else f"{text}."
+
+
+def _generate(
+    draft: _Draft,
+    question: Question,
+    model: LanguageModel,
+    built: prompt.Prompt,
+    settings: ModelSection,
+    locate_quote: LocateQuote,
+    document_text: DocumentText,
+    seconds: dict[str, float],
+    tokens: dict[str, int],
+) -> None:
+    """Let the model write; verify each sentence when it is complete; stop when enough."""
+    found = gather(built.hits)
+    clock = time.perf_counter()
+    for text in _written(model, built, settings, tokens):
+        seconds["generation"] += time.perf_counter() - clock
+        clock = time.perf_counter()
+        if is_refusal(text):
+            draft.refused = True
+        outcome = verify(text, question, found, locate_quote, document_text)
+        if isinstance(outcome, str):
+            draft.drop(text, outcome)
+        else:
+            draft.add(outcome)
+        seconds["verification"] += time.perf_counter() - clock
+        clock = time.perf_counter()
+        if draft.full:
+            break
+    seconds["generation"] += time.perf_counter() - clock
+
+
+def _written(
+    model: LanguageModel, built: prompt.Prompt, settings: ModelSection, tokens: dict[str, int]
+) -> Iterator[str]:
+    stream = Stream()
+    parts = model.generate(
+        built.messages, max_tokens=settings.max_tokens, temperature=settings.temperature, stop=(prompt.FENCE,)
+    )
+    with closing(parts) as pieces:  # type: ignore[type-var]  # leaving early stops the engine
+        for piece in pieces:
+            tokens["answer"] += piece.tokens
+            yield from stream.feed(piece.text)
+        # What was cut off by the limit of tokens is no sentence; a short answer without a point is.
+        rest = stream.finish()
+        if tokens["answer"] < settings.max_tokens:
+            yield from rest
+
+
+def _quote(
+    draft: _Draft,
+    question: Question,
+    ranked: Sequence[tuple[float, Piece]],
+    found: Sequence[Piece],
+    locate_quote: LocateQuote,
+    document_text: DocumentText,
+    several: bool,
+) -> None:
+    """Quote the best piece where the model gave nothing that holds; for a question about several
+    documents, the best piece of each document that no sentence cites yet."""
+    if draft.supports and not several:
+        return
+    if draft.refused and not several:
+        return  # a model that says it cannot tell is right more often than the best piece
+    cited = {c.document for s in draft.supports for c in s.sentence.citations}
+    for _, piece in ranked[:60]:
+        if len(draft.supports) >= draft.limit or (draft.supports and not several):
+            return
+        if piece.passage.document in cited or not _quotable(question, piece, found, document_text):
+            continue
+        citation = Citation(
+            document=piece.passage.document,
+            passage=piece.passage.id,
+            locator=locate_quote(piece.passage, piece.start, piece.end),
+            quote=piece.text,
+        )
+        if holds(citation, piece.passage):
+            cited.add(piece.passage.document)
+            shown = " ".join(piece.text.split())
+            draft.add(Support(Sentence(text=shown, citations=(citation,)), (piece,), 1.0))
+
+
+def _quotable(question: Question, piece: Piece, found: Sequence[Piece], document_text: DocumentText) -> bool:
+    if piece.header or piece.text.rstrip().endswith(("?", ":")):
+        return False
+    if question.wants_number and not piece.numbers:
+        return False
+    if question_coverage(question, piece) < _QUOTABLE or not question.terms & piece.terms:
+        return False
+    if agreement(question, piece, document_text(piece.passage.document)):
+        return False
+    return not loses_to_sibling(question, piece, found)

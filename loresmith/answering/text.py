@@ -1,0 +1,99 @@
+"""Words as they are compared: folding, content words, stems by prefix.
+
+Everything that decides whether two pieces of text say the same goes through `fold` and `terms`,
+so that a difference of typography (a non-breaking space, a long dash, a full-width digit, an
+accent written in two code points) never decides it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from loresmith.answering.vocabulary import STOP
+
+_SAME = str.maketrans(
+    {
+        "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "−": "-",
+        "“": '"', "”": '"', "„": '"', "«": '"', "»": '"',
+        "‘": "'", "’": "'", "‚": "'", "´": "'", "`": "'",
+        "\u00ad": None, "\u200b": None, "\u200c": None, "\u200d": None, "\ufeff": None, "\u2060": None,
+    }
+)  # fmt: skip
+
+CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af"
+_CJK_RUN = re.compile(f"[{CJK}]+")
+_WORD = re.compile(rf"\d+(?:[.,]\d+)+|(?:(?![{CJK}])\w)+(?:[&'.\-/](?:(?![{CJK}])\w)+)*|[{CJK}]+")
+
+
+@lru_cache(maxsize=4096)
+def fold(text: str) -> str:
+    """Compatibility form, one kind of dash and quote, lower case, single spaces."""
+    return " ".join(unicodedata.normalize("NFKC", text).translate(_SAME).casefold().split())
+
+
+def _bare(word: str) -> str:
+    """`word` without accents: "Überdruck" typed as "Uberdruck" still matches."""
+    return "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
+
+
+def words(text: str) -> list[str]:
+    """Folded words in order; codes such as "p-200" and "r&d" stay whole."""
+    return _WORD.findall(fold(text))
+
+
+def stem(word: str) -> str:
+    """A cheap stem for every language: endings differ, beginnings rarely do.
+
+    Codes and numbers stay whole; a long word keeps about two thirds, at least five characters.
+    """
+    if any(c.isdigit() for c in word):
+        return word
+    bare = _bare(word.removesuffix("'s"))
+    if len(bare) <= 4:
+        return bare.removesuffix("s") if len(bare) == 4 else bare
+    return bare[: max(5, (2 * len(bare) + 2) // 3)] if len(bare) > 5 else bare.removesuffix("s")[:5]
+
+
+@lru_cache(maxsize=4096)
+def terms(text: str) -> frozenset[str]:
+    """Stems of the content words of `text`; runs of Chinese, Japanese or Korean as bigrams."""
+    out: set[str] = set()
+    for word in words(text):
+        if _CJK_RUN.fullmatch(word):
+            out.update(word[i : i + 2] for i in range(len(word) - 1))
+            if len(word) == 1:
+                out.add(word)
+            continue
+        if word in STOP or (len(word) < 2 and not word.isdigit()):
+            continue
+        out.add(stem(word))
+        if "-" in word or "/" in word:
+            out.update(stem(p) for p in re.split(r"[-/]", word) if len(p) > 2 and p not in STOP)
+    return frozenset(out)
+
+
+def matches(term: str, others: frozenset[str]) -> bool:
+    """Whether `term` is among `others`, allowing for stems of different length and, for long
+    words, for compounds ("flange" in "flanschschraube" no, "pump" in "pumpe" yes)."""
+    if term in others:
+        return True
+    if len(term) < 4 or any(c.isdigit() for c in term):
+        return False
+    return any(
+        len(other) >= 4
+        and (other.startswith(term) or (term.startswith(other) and len(term) - len(other) < 4))
+        for other in others
+    )
+
+
+def coverage(wanted: frozenset[str], found: frozenset[str]) -> float:
+    """Share of `wanted` that `found` holds; 1.0 where nothing is wanted."""
+    if not wanted:
+        return 1.0
+    return sum(matches(term, found) for term in wanted) / len(wanted)
+
+
+def is_cjk(text: str) -> bool:
+    return len(_CJK_RUN.findall(text)) > 0 and sum(map(len, _CJK_RUN.findall(text))) > len(text) / 4

@@ -1,0 +1,50 @@
+"""The arm "base": the model alone, without documents. Nothing is cited, so nothing is promised."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+
+from loresmith.answering.generate import OnSentence
+from loresmith.answering.sentences import split
+from loresmith.config import ModelSection
+from loresmith.types import Answer, LanguageModel, Message, Sentence
+
+_SYSTEM = "You answer questions in one or two short sentences."
+
+
+def unaided(
+    question: str,
+    model: LanguageModel,
+    settings: ModelSection,
+    language: str = "",
+    on_sentence: OnSentence | None = None,
+) -> Answer:
+    """What `model` says of its own; sentences carry no citations."""
+    clock = time.perf_counter()
+    messages: list[Message] = [
+        {"role": "system", "content": _SYSTEM},
+        {"role": "user", "content": question},
+    ]
+    text, count = "", 0
+    parts = model.generate(messages, max_tokens=settings.max_tokens, temperature=settings.temperature)
+    with closing(parts) as pieces:  # type: ignore[type-var]
+        for piece in pieces:
+            text += piece.text
+            count += piece.tokens
+    sentences = tuple(Sentence(text=s, citations=()) for s in split(text))
+    for sentence in sentences:
+        if on_sentence is not None:
+            on_sentence(sentence)
+    return Answer(
+        question=question,
+        answer=" ".join(s.text for s in sentences),
+        abstained=not sentences,
+        sentences=sentences,
+        hits=(),
+        model=model.name,
+        arm="base",
+        reason="" if sentences else "the model said nothing",
+        seconds={"retrieval": 0.0, "generation": round(time.perf_counter() - clock, 4), "verification": 0.0},
+        tokens={"prompt": model.count_tokens(messages), "answer": count},
+    )

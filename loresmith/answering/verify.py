@@ -1,0 +1,245 @@
+"""The promise: no sentence leaves with a citation that does not hold.
+
+`verify` takes a sentence a model wrote and the pieces of the passages, and either returns the
+sentence with citations or says why not:
+
+1. every number, with its unit and scale, stands in the cited pieces or in what their passages
+   inherit (title, headings, table header, file name);
+2. every code and, outside German, every name does so too;
+3. the cited place speaks of what the question asks about (its codes, years, names), and no other
+   row of the same table fits the question better;
+4. enough of the sentence's words stand there; a negation is not turned round;
+5. the quote is cut out of the passage by offset, so it is verbatim; `holds` checks it again.
+
+No step asks a language model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from loresmith.answering import facts
+from loresmith.answering.evidence import Piece, Question, about, agreement, looks_german, loses_to_sibling
+from loresmith.answering.facts import Number
+from loresmith.answering.text import coverage, fold, matches, terms, words
+from loresmith.answering.vocabulary import FILLER, MARKER, NEGATION, REFUSAL
+from loresmith.types import Citation, Locator, Passage, Sentence
+
+LocateQuote = Callable[[Passage, int, int], Locator]
+"""(passage, start, end in `passage.text`) -> the exact place of that quote."""
+
+DocumentText = Callable[[str], str]
+"""document id -> its whole text, "" where it is not at hand."""
+
+_EMPTY = re.compile(r"^\W*(?:yes|no|ja|nein|oui|non|sí|si|no|sì|是|否)?\W*$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """A sentence that passed: the pieces cited, and how well they hold its words (0 to 1)."""
+
+    sentence: Sentence
+    pieces: tuple[Piece, ...]
+    words: float
+
+
+def clean(sentence: str) -> str:
+    """A model's sentence without its own passage numbers, mark-up and "based on the passages,"."""
+    text = re.sub(r"\*\*|__|^#+\s*|^>\s*", "", sentence.strip())
+    text = FILLER.sub("", MARKER.sub("", text)).strip().strip('"“”').strip()
+    return text[:1].upper() + text[1:] if text[:1].islower() and not re.match(r"\w+[A-Z]", text) else text
+
+
+def is_refusal(sentence: str) -> bool:
+    """Whether the model says that it cannot tell. Such a sentence has no place to cite."""
+    return REFUSAL.search(sentence) is not None
+
+
+def verify(
+    text: str,
+    question: Question,
+    found: Sequence[Piece],
+    locate_quote: LocateQuote,
+    document_text: DocumentText = lambda _: "",
+) -> Support | str:
+    """Find the pieces that prove `text`, or say in a few words what is not proved."""
+    text = clean(text)
+    if _EMPTY.match(text):
+        return "it says nothing"
+    if is_refusal(text):
+        return "the model says that the passages do not tell"
+    if text.endswith("?"):
+        return "it is a question"
+    claim = _Claim.of(text, question)
+    reasons: list[str] = []
+    for first in sorted(found, key=lambda p: -claim.fit(p, question))[:12]:
+        outcome = _prove(claim, question, first, found, document_text)
+        if isinstance(outcome, str):
+            reasons.append(outcome)
+            continue
+        chosen, share = outcome
+        citations = tuple(_cite(piece, locate_quote) for piece in chosen)
+        if all(holds(c, p.passage) for c, p in zip(citations, chosen, strict=True)):
+            return Support(Sentence(text=text, citations=citations), tuple(chosen), share)
+        reasons.append("the quote is not verbatim")
+    return reasons[0] if reasons else "no passage was found"
+
+
+def holds(citation: Citation, passage: Passage) -> bool:
+    """Whether the quote stands verbatim in the passage, after folding of case and white space."""
+    return bool(citation.quote.strip()) and fold(citation.quote) in fold(passage.text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    text: str
+    terms: frozenset[str]
+    numbers: tuple[Number, ...]
+    codes: frozenset[str]
+    names: tuple[str, ...]
+    negated: bool
+
+    @classmethod
+    def of(cls, text: str, question: Question) -> _Claim:
+        german = looks_german(text) or (looks_german(question.text) and len(text.split()) < 6)
+        return cls(
+            text,
+            terms(text),
+            facts.numbers(text),
+            facts.codes(text),
+            () if german else facts.names(text),
+            bool(NEGATION & set(words(text))),
+        )
+
+    def fit(self, piece: Piece, question: Question) -> float:
+        """Which piece most likely proves the claim: its figures first, then words, then question."""
+        figures = sum(any(n.agrees(m) for m in piece.numbers) for n in self.numbers)
+        own = len(self.codes & piece.codes)
+        near = piece.codes | facts.codes(piece.around)
+        asked = len(question.codes & near)
+        return (
+            2.0 * figures
+            + 1.0 * own
+            + 1.0 * asked
+            + 2.0 * coverage(self.terms, piece.terms)
+            + 1.0 * coverage(question.terms, piece.terms)
+            + 0.3 * coverage(question.terms, terms(piece.around))
+            - (0.8 if piece.header else 0.0)
+            + 0.1 / piece.hit.rank
+        )
+
+
+def _prove(
+    claim: _Claim, question: Question, first: Piece, found: Sequence[Piece], document_text: DocumentText
+) -> tuple[list[Piece], float] | str:
+    document = document_text(first.passage.document)
+    why = agreement(question, first, document)
+    if why:
+        return why
+    if not about(question, first):
+        return "it is about something else"
+    if loses_to_sibling(question, first, found):
+        return "another row of the table fits the question better"
+    chosen = [first]
+    while True:
+        missing = _missing(claim, chosen)
+        if not missing:
+            break
+        # A second or third place may hold the rest, but it must speak of the same thing.
+        helper = (
+            _helper(claim, question, chosen, found, document_text, len(missing)) if len(chosen) < 3 else None
+        )
+        if helper is None:
+            return missing[0]
+        chosen.append(helper)
+    shown = frozenset().union(*(p.terms | terms(p.around) for p in chosen))
+    share = coverage(claim.terms, shown)
+    figures = bool(claim.numbers or claim.codes - question.codes)
+    if not _enough(claim, question, shown, share, figures):
+        return "its words do not stand in the passages"
+    if not figures and claim.negated != bool(NEGATION & set(words(" ".join(p.text for p in chosen)))):
+        return "it turns a negation round"
+    return chosen, share
+
+
+def _missing(claim: _Claim, chosen: Sequence[Piece]) -> list[str]:
+    """What of the claim's facts stands in none of the pieces, each as a reason."""
+    out = [
+        f"the number {n.text} {n.unit}".strip() + " does not stand there"
+        for n in claim.numbers
+        if not _stands(n, chosen)
+    ]
+    around = [p.text + "\n" + p.around for p in chosen]
+    held = frozenset().union(*(facts.codes(text) for text in around))
+    out += [f"the code {c.upper()} does not stand there" for c in sorted(claim.codes - held)]
+    everything = fold("\n".join(around))
+    for name in claim.names:
+        bare = fold(name)
+        if bare not in everything and not matches(next(iter(terms(name)), bare), terms("\n".join(around))):
+            out.append(f"the name {name} does not stand there")
+    return out
+
+
+def _stands(number: Number, chosen: Sequence[Piece]) -> bool:
+    for piece in chosen:
+        inherited = piece.around
+        # "(in millions)" may stand above the table: in the passage, or in another cited piece.
+        beside = [p.text for p in chosen if p.passage.document == piece.passage.document]
+        named = frozenset().union(*map(facts.units_in, (*beside, inherited, piece.passage.text)))
+        for other in (*piece.numbers, *facts.evidence_numbers(inherited)):
+            if not number.agrees(other):
+                continue
+            unit = not number.unit or number.unit == other.unit or (not other.unit and number.unit in named)
+            if number.scale:
+                scale = number.scale == other.scale or (not other.scale and number.scale in named)
+            else:
+                scale = not other.scale
+            if unit and scale:
+                return True
+    return False
+
+
+def _helper(
+    claim: _Claim,
+    question: Question,
+    chosen: Sequence[Piece],
+    found: Sequence[Piece],
+    document_text: DocumentText,
+    missing: int,
+) -> Piece | None:
+    best: tuple[int, float, Piece] | None = None
+    for piece in found:
+        if piece in chosen or loses_to_sibling(question, piece, found):
+            continue
+        left = len(_missing(claim, [*chosen, piece]))
+        if left >= missing or agreement(question, piece, document_text(piece.passage.document)):
+            continue
+        key = (-left, claim.fit(piece, question))
+        if best is None or key > best[:2]:
+            best = (*key, piece)
+    return best[2] if best else None
+
+
+def _enough(claim: _Claim, question: Question, shown: frozenset[str], share: float, figures: bool) -> bool:
+    """Whether the words of the claim are covered well enough.
+
+    Words of the question count as given. A claim with a figure that stands there needs little
+    more; a claim of words alone needs most of its own words in the pieces.
+    """
+    own = frozenset(t for t in claim.terms if not matches(t, question.terms))
+    if figures:
+        return coverage(own, shown) >= 0.5 or coverage(question.terms, shown) >= 0.3 or len(own) <= 6
+    if not own:  # it only repeats the question
+        return share >= 0.6 and len(claim.terms) >= 2
+    return coverage(own, shown) >= 0.6 and share >= 0.5
+
+
+def _cite(piece: Piece, locate_quote: LocateQuote) -> Citation:
+    return Citation(
+        document=piece.passage.document,
+        passage=piece.passage.id,
+        locator=locate_quote(piece.passage, piece.start, piece.end),
+        quote=piece.text,
+    )

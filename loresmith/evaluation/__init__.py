@@ -1,0 +1,1 @@
+"""Measuring: scores of answers and retrieval, and the calibration of abstention."""

@@ -1,0 +1,405 @@
+"""What answers: `Workspace`, the facade over a folder, and `Expert`, which keeps models loaded.
+
+    workspace = Workspace.open("plant")
+    workspace.sync()
+    answer = workspace.expert().ask("Which torque for the M8 flange bolts of the P-200?")
+
+Promises: what a reader may not see is filtered inside the store's query and never reaches a
+prompt; after a sync of another process the next question sees its result.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from loresmith import memory, retrieval
+from loresmith import workspace as folders
+from loresmith.answering import abstain, routing
+from loresmith.answering.abstain import Calibration
+from loresmith.answering.evidence import parse_question
+from loresmith.answering.generate import OnSentence, answer
+from loresmith.answering.unaided import unaided
+from loresmith.errors import ModelError, StorageError, WorkspaceLocked
+from loresmith.index import Store, open_generation
+from loresmith.language import detect
+from loresmith.locate import locate
+from loresmith.models import load_embedder, load_language_model
+from loresmith.state import DocumentInfo, Generation, State
+from loresmith.types import (
+    Answer,
+    Arm,
+    Document,
+    Embedder,
+    Filter,
+    Hit,
+    LanguageModel,
+    Locator,
+    Passage,
+    Progress,
+    SearchMode,
+)
+from loresmith.workspace import WorkspaceDir
+
+if TYPE_CHECKING:
+    from loresmith.sync import SyncReport
+    from loresmith.verify import VerifyReport
+
+log = logging.getLogger(__name__)
+
+CALIBRATION = "calibration.json"
+EVERYTHING = Filter()
+
+
+class Workspace:
+    """An open workspace. Models are loaded when they are first needed and shared."""
+
+    def __init__(self, folder: WorkspaceDir) -> None:
+        self.folder = folder
+        self._embedder: Embedder | None = None
+        self._expert: Expert | None = None
+
+    @classmethod
+    def open(cls, path: str | Path | None = None, overrides: dict[str, Any] | None = None) -> Self:
+        """The workspace at `path`, or the one at or above the current folder.
+
+        Args:
+            overrides: dotted keys of loresmith.toml, such as {"model.name": "none"}.
+        """
+        return cls(folders.open_dir(Path(path) if path is not None else None, overrides))
+
+    @classmethod
+    def create(cls, path: str | Path, settings: dict[str, Any] | None = None) -> Self:
+        return cls(folders.create(Path(path), settings))
+
+    def add(self, *uris: str, labels: Sequence[str] = ()) -> None:
+        """Add sources; `sync` reads them."""
+        self.folder = folders.add_sources(self.folder, uris, labels)
+
+    def remove(self, uri: str) -> None:
+        """Take a source off the list; its documents go with the next `sync`."""
+        self.folder = folders.remove_source(self.folder, uri)
+
+    def embedder(self, progress: Progress | None = None) -> Embedder:
+        if self._embedder is None:
+            self._embedder = load_embedder(self.folder.config.embedder, progress)
+        return self._embedder
+
+    def sync(self, progress: Progress | None = None) -> SyncReport:
+        """Bring the index up to the sources."""
+        from loresmith.sync import sync
+
+        return sync(self.folder, self.embedder(progress), progress=progress, summarise=None)
+
+    def verify(self, *, repair: bool = False) -> VerifyReport:
+        """Check that the index is whole; `repair` mends what is found."""
+        from loresmith.verify import verify
+
+        return verify(self.folder, embedder=self.embedder() if repair else None, repair=repair)
+
+    def documents(self) -> list[DocumentInfo]:
+        with State.open(self.folder.state_path) as state:
+            return state.infos()
+
+    def search(
+        self,
+        query: str,
+        k: int | None = None,
+        mode: SearchMode | None = None,
+        where: Filter = EVERYTHING,
+    ) -> list[Hit]:
+        return self.expert().search(query, k, mode, where)
+
+    def similar(self, document: str, k: int | None = None, where: Filter = EVERYTHING) -> list[Hit]:
+        return self.expert().similar(document, k, where)
+
+    def ask(self, question: str, **options: Any) -> Answer:
+        """`Expert.ask` of this workspace's expert."""
+        return self.expert().ask(question, **options)
+
+    def forget(self, chat: str | None = None) -> int:
+        """Erase what a conversation, or every one, has left behind; returns the number of turns."""
+        with self.folder.writing(), State.open(self.folder.state_path) as state:
+            generation = state.current()
+            store = open_generation(self.folder, generation) if generation else None
+            try:
+                return memory.forget(state, store, chat)
+            finally:
+                if store is not None:
+                    store.close()
+
+    def expert(self, progress: Progress | None = None) -> Expert:
+        """The expert of this workspace; the same one at every call."""
+        if self._expert is None:
+            self._expert = Expert(self, progress)
+        return self._expert
+
+    def close(self) -> None:
+        if self._expert is not None:
+            self._expert.close()
+            self._expert = None
+        if self._embedder is not None:
+            self._embedder.close()
+            self._embedder = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Expert:
+    """Answers questions over one workspace. The language model is loaded with the first question."""
+
+    def __init__(self, workspace: Workspace, progress: Progress | None = None) -> None:
+        self._workspace = workspace
+        self._config = workspace.folder.config
+        self._progress = progress
+        self._state = State.open(workspace.folder.state_path)
+        self._opened: tuple[Generation, Store] | None = None
+        self._model: LanguageModel | None = None
+        self._calibration: Calibration | None = None
+
+    # --- finding ------------------------------------------------------------------------------
+
+    def search(
+        self,
+        query: str,
+        k: int | None = None,
+        mode: SearchMode | None = None,
+        where: Filter = EVERYTHING,
+    ) -> list[Hit]:
+        """The best passages, best first."""
+        settings = self._config.retrieval
+        store = self._store()
+        return retrieval.search(
+            store,
+            None if (mode or settings.mode) == "text" else self._workspace.embedder(self._progress),
+            query,
+            k=k,
+            mode=mode,
+            where=where,
+            settings=settings,
+            languages=self._state.languages(),
+            rerank=self._rerank if settings.rerank == "model" else None,
+        )
+
+    def similar(self, document: str, k: int | None = None, where: Filter = EVERYTHING) -> list[Hit]:
+        """Other documents like this one, one hit each."""
+        return retrieval.similar(self._store(), document, k=k or self._config.retrieval.k, where=where)
+
+    # --- answering ----------------------------------------------------------------------------
+
+    def ask(
+        self,
+        question: str,
+        *,
+        arm: Arm = "rag",
+        where: Filter = EVERYTHING,
+        k: int | None = None,
+        on_sentence: OnSentence | None = None,
+        chat: str | None = None,
+    ) -> Answer:
+        """Answer from the documents, or abstain.
+
+        Args:
+            arm: "base" asks the model alone, without documents and so without citations.
+            where: what the reader may and wants to see.
+            on_sentence: called with each verified sentence as soon as it stands.
+            chat: name of a conversation whose earlier turns count and which remembers this one.
+
+        Raises:
+            ModelError: the model is missing, or `arm` needs an adapter that was never trained.
+            StorageError: nothing has been synchronised yet.
+        """
+        if arm in ("tuned", "both"):
+            raise ModelError(f"Arm {arm} needs an adapter, and none is trained here.", "Ask with --arm rag.")
+        language = detect(question)
+        if arm == "base":
+            return unaided(question, self._language_model(), self._config.model, language, on_sentence)
+        clock = time.perf_counter()
+        history = self._recall(chat, question, where) if chat else []
+        asked = f"{history[-1][0]} {question}" if history and follows(question) else question
+        hits, several = self._find(asked, k, where)
+        seconds = time.perf_counter() - clock
+        texts: dict[str, Document] = {}
+        found = answer(
+            question,
+            hits,
+            self._language_model() if hits and self._config.model.name != "none" else None,
+            settings=self._config.answer,
+            model_settings=self._config.model,
+            locate_quote=lambda passage, start, end: self._place(texts, passage, start, end),
+            on_sentence=on_sentence,
+            history=history,
+            document_text=lambda document: self._document(texts, document).text,
+            context_tokens=self._config.retrieval.context_tokens,
+            language=language,
+            several=several,
+            calibration=self._own_calibration(),
+        )
+        found = replace(found, seconds={**found.seconds, "retrieval": round(seconds, 4)})
+        if chat and self._config.answer.memory and not found.abstained:
+            self._remember(chat, question, found)
+        return found
+
+    def find(self, question: str, k: int | None = None, where: Filter = EVERYTHING) -> tuple[list[Hit], bool]:
+        """The hits that `ask` would answer from, and whether several documents are wanted."""
+        return self._find(question, k, where)
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened[1].close()
+            self._opened = None
+        if self._model is not None:
+            self._model.close()
+            self._model = None
+        self._state.close()
+
+    # --- the parts of ask ---------------------------------------------------------------------
+
+    def _find(self, question: str, k: int | None, where: Filter) -> tuple[list[Hit], bool]:
+        k = k or self._config.retrieval.k
+        entries = [
+            routing.Entry(info.id, info.title, info.modified)
+            for info in self._state.infos()
+            if _visible(info, where)
+        ]
+        way = routing.route(parse_question(question), entries)
+        if not way.several:
+            named = self.search(question, k, where=_only(where, way.documents)) if way.documents else []
+            rest = self.search(question, k, where=where) if len(named) < k else []
+            known = {h.passage.id for h in named}
+            return _ranked([*named, *(h for h in rest if h.passage.id not in known)][:k]), False
+        documents = way.documents or tuple(
+            dict.fromkeys(h.passage.document for h in self.search(question, 6 * k, where=where))
+        )
+        if len(documents) < 2:
+            return self.search(question, k, where=where), False
+        each = max(2, k // min(len(documents), k))
+        lists = [self.search(question, each, where=_only(where, (d,))) for d in documents[:k]]
+        return _ranked([hits[i] for i in range(each) for hits in lists if i < len(hits)]), True
+
+    def _store(self) -> Store:
+        generation = self._state.current()
+        if generation is None:
+            raise StorageError(
+                f"{self._workspace.folder.root}: nothing is indexed yet.", "Run `loresmith sync`."
+            )
+        if self._opened is None or self._opened[0].id != generation.id:
+            if self._opened is not None:
+                self._opened[1].close()
+            self._opened = (generation, open_generation(self._workspace.folder, generation))
+        return self._opened[1]
+
+    def _language_model(self) -> LanguageModel:
+        if self._model is None:
+            self._model = load_language_model(self._config.model, self._progress)
+        return self._model
+
+    def _own_calibration(self) -> Calibration | None:
+        """What `loresmith calibrate` fitted to this workspace and model, if it did."""
+        if self._calibration is None:
+            path = self._workspace.folder.data / CALIBRATION
+            if not path.is_file():
+                return None
+            raw: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            own = raw.get(self._model.name if self._model is not None else "none")
+            if own is None:
+                return None
+            self._calibration = abstain.Calibration(own["weights"], own["bias"], own["threshold"])
+        return self._calibration
+
+    def _document(self, texts: dict[str, Document], document: str) -> Document:
+        if document not in texts:
+            texts[document] = self._state.document(document)
+        return texts[document]
+
+    def _place(self, texts: dict[str, Document], passage: Passage, start: int, end: int) -> Locator:
+        """The exact place of a quote; the passage's own where the document has changed since."""
+        first = passage.locator.start or 0
+        document = self._document(texts, passage.document)
+        if document.text[first + start : first + end] != passage.text[start:end]:
+            return replace(passage.locator, start=first + start, end=first + end)
+        return locate(document, first + start, first + end)
+
+    def _rerank(self, query: str, passages: Sequence[Passage]) -> list[float]:
+        """log-odds of "the answer is stated here", by the language model, passage by passage."""
+        from loresmith.answering import prompt
+
+        model = self._language_model()
+        scores = []
+        for passage in passages:
+            hit = Hit(passage=passage, rank=1, score=0.0)
+            built = prompt.build(query, [hit], model, max_tokens=1, request=prompt.ASK_STATED)
+            scores.append(abstain.stated_logit(model, built.messages))
+        return scores
+
+    def _recall(self, chat: str, question: str, where: Filter) -> list[tuple[str, str]]:
+        """Turns of this conversation that matter now: those about the same, and the last one."""
+        if self._state.current() is None:
+            return []
+        found = memory.recall(
+            self._state,
+            self._store(),
+            self._workspace.embedder(self._progress),
+            chat,
+            question,
+            access=where.access,
+        )
+        turns = {r.entry.id: r.entry for r in found}
+        held = None if where.access is None else set(where.access)
+        mine = [e for e in self._state.memory(chat=chat) if held is None or set(e.labels) <= held]
+        if mine:
+            last = max(mine, key=lambda e: e.created)
+            turns[last.id] = last
+        return [(e.question, e.answer) for e in sorted(turns.values(), key=lambda e: e.created)]
+
+    def _remember(self, chat: str, question: str, found: Answer) -> None:
+        cited = {c.document for s in found.sentences for c in s.citations}
+        labels = {label for info in self._state.infos() if info.id in cited for label in info.labels}
+        try:
+            with self._workspace.folder.writing():
+                memory.remember(
+                    self._state,
+                    self._store(),
+                    self._workspace.embedder(self._progress),
+                    chat,
+                    question,
+                    found,
+                    labels=sorted(labels),
+                )
+        except WorkspaceLocked as error:  # a sync is running; the answer is worth more than its memory
+            log.warning("This turn of %r is not remembered: %s", chat, error)
+
+
+def follows(question: str) -> bool:
+    """Whether a question leans on the one before it ("And for the P-300?")."""
+    words = question.casefold().split()
+    opening = " ".join(words[:2]).strip("?.,")
+    return len(words) <= 3 or opening.startswith(
+        ("and ", "what about", "how about", "und ", "wie ist", "et ", "y ", "e ", "那")
+    )
+
+
+def _visible(info: DocumentInfo, where: Filter) -> bool:
+    if where.access is not None and not set(info.labels) <= set(where.access):
+        return False
+    return not where.documents or info.id in where.documents
+
+
+def _only(where: Filter, documents: Sequence[str]) -> Filter:
+    return replace(where, documents=tuple(documents)) if documents else where
+
+
+def _ranked(hits: Sequence[Hit]) -> list[Hit]:
+    return [replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1)]

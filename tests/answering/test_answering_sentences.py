@@ -1,0 +1,52 @@
+"""Sentences of models and pieces of passages."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loresmith.answering.sentences import Stream, pieces, split
+
+
+def test_points_that_end_nothing() -> None:
+    assert split("Set it to 2.5 bar, e.g. at start. Then wait, max. 5 min. Done.") == [
+        "Set it to 2.5 bar, e.g. at start.",
+        "Then wait, max. 5 min.",
+        "Done.",
+    ]
+    assert split("Am 3. Mai wurde sie geprüft. Das Öl war neu.") == [
+        "Am 3. Mai wurde sie geprüft.",
+        "Das Öl war neu.",
+    ]
+    assert split("每500小时更换润滑油。使用VG 68。") == ["每500小时更换润滑油。", "使用VG 68。"]
+    assert split("1. Remove the cover.\n2. Drain it.") == ["Remove the cover.", "Drain it."]
+
+
+@given(st.text(alphabet="ab. 25!\n-", max_size=80), st.integers(1, 7))
+def test_stream_gives_what_split_gives(text: str, size: int) -> None:
+    stream = Stream()
+    out = [s for i in range(0, len(text), size) for s in stream.feed(text[i : i + size])]
+    together = "".join("".join(out + stream.finish()).split())
+    assert together == "".join("".join(split(text)).split())
+
+
+@given(st.text(alphabet="aB.; :|\n-25é", max_size=200))
+def test_pieces_are_exact_ordered_and_complete(text: str) -> None:
+    found = pieces(text)
+    end = 0
+    for piece in found:
+        assert end <= piece.start < piece.end <= len(text)
+        assert not text[end : piece.start].strip()
+        end = piece.end
+    assert not text[end:].strip()
+
+
+def test_rows_stand_alone_and_wrapped_lines_are_joined() -> None:
+    rows = "Fastener: M8; Torque: 25 Nm\nFastener: M6; Torque: 10 Nm"
+    text = f"Torques\n{rows}\n\nDo not exceed the pressure of\n16 bar."
+    assert [text[p.start : p.end] for p in pieces(text)] == [
+        "Torques",
+        "Fastener: M8; Torque: 25 Nm",
+        "Fastener: M6; Torque: 10 Nm",
+        "Do not exceed the pressure of\n16 bar.",
+    ]
