@@ -28,6 +28,18 @@ def free(seconds: float = 0.1) -> int:
     return max(1, min(count(), round(idle)))
 
 
+def has(*features: str) -> bool:
+    """Whether the processor names one of `features` among its flags; False where it cannot be read."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    flags = {
+        flag for line in text.splitlines() if line.startswith(("flags", "Features")) for flag in line.split()
+    }
+    return not flags.isdisjoint(features)
+
+
 def _granted() -> set[int]:
     if hasattr(os, "sched_getaffinity"):
         return os.sched_getaffinity(0)

@@ -8,7 +8,6 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 from __future__ import annotations
 
 import mmap
-import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from loresmith.errors import ModelError
+from loresmith.models import templates
 
 # GGUF value type -> struct format; 8 is a string, 9 an array.
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -48,7 +48,6 @@ _BLOCKS = {
 
 _LENGTH = struct.Struct("<Q")
 _UNKNOWN, _CONTROL, _USER_DEFINED = 2, 3, 4
-_TAG = re.compile(r"<[|｜][^<>]*[|｜]>|<[a-z]+_of_[a-z]+>|\[/?[A-Z_]+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,7 @@ def _parse(path: Path, data: mmap.mmap) -> GGUF:
         if kind in (_UNKNOWN, _CONTROL, _USER_DEFINED)
         for text in [data[at : at + size].decode("utf-8", "replace")]
         # User-defined tokens are often plain words or runs of blanks: only tags steer a model.
-        if kind != _USER_DEFINED or _TAG.fullmatch(text)
+        if kind != _USER_DEFINED or templates.looks_like_tag(text)
     }
     special = tuple(sorted(texts, key=lambda text: (-len(text), text)))
     return GGUF(path, metadata, len(tokens), special, end)

@@ -173,12 +173,12 @@ class LlamaCpp:
         guarded = templates.guarded(messages, self.head.special_tokens)
         if not self.head.chat_template:
             return templates.plain(guarded)
-        request = {"messages": guarded, "add_generation_prompt": answer_follows}
-        response = self._post("/apply-template", request)
-        if response.status_code != httpx.codes.OK and any(m["role"] == "system" for m in guarded):
-            request["messages"] = templates.without_system(guarded)
-            response = self._post("/apply-template", request)
-        return str(_checked(response, self.name)["prompt"])
+
+        def apply(shown: list[Message]) -> str:
+            request = {"messages": shown, "add_generation_prompt": answer_follows}
+            return str(_checked(self._post("/apply-template", request), self.name)["prompt"])
+
+        return templates.render(guarded, apply, ModelError)
 
     def _turn_marks(self) -> list[str]:
         """Stop texts beyond the end tokens that the file names."""

@@ -8,10 +8,10 @@ reads ordinary characters, a person reads the same words.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 
-from loresmith.types import Message
+from loresmith.types import Generated, Message
 
 JOINER = "\u2060"
 
@@ -30,6 +30,12 @@ COMMON_MARKS = (
     "<eos>",
 )
 _TAG = r"<[|｜][^<>|｜\n]{1,60}[|｜]>"
+
+
+def looks_like_tag(text: str) -> bool:
+    """Whether a token that is not declared a control token is shaped like one."""
+    return text in COMMON_MARKS or re.fullmatch(_TAG, text) is not None
+
 
 END_MARK = "The answer ends here"
 
@@ -77,6 +83,26 @@ def without_system(messages: Sequence[Message]) -> list[Message]:
     return [first, *rest[1:]]
 
 
+def render(
+    messages: Sequence[Message],
+    apply: Callable[[list[Message]], str],
+    refusal: type[Exception],
+) -> str:
+    """`apply(messages)`; where the template refuses the system role or silently leaves its text out
+    (the first Phi-3 did), the text goes in front of the user's.
+    """
+    system = [m["content"].strip() for m in messages if m["role"] == "system"]
+    try:
+        text = apply(list(messages))
+    except refusal:
+        if not system:
+            raise
+    else:
+        if all(content in text for content in system):
+            return text
+    return apply(without_system(messages))
+
+
 def plain(messages: Sequence[Message]) -> str:
     """A prompt for a model that has no chat template (a base model)."""
     names = {"system": "System", "user": "User", "assistant": "Assistant"}
@@ -99,3 +125,28 @@ def end_of_turn(rendered: str, special_tokens: Iterable[str]) -> str | None:
         return None
     tail = tail.lstrip()
     return next((t for t in sorted(special_tokens, key=len, reverse=True) if tail.startswith(t)), None)
+
+
+def until(pieces: Iterator[Generated], stop: Sequence[str]) -> Iterator[Generated]:
+    """The pieces up to the first stop text, which may begin in one piece and end in another.
+
+    Text that may still become a stop text is held back until that is decided.
+    """
+    marks = [mark for mark in stop if mark]
+    held = ""
+    for piece in pieces:
+        held += piece.text
+        found = [at for mark in marks if (at := held.find(mark)) >= 0]
+        if found:
+            yield Generated(held[: min(found)], piece.tokens, piece.logprob)
+            return
+        keep = max((_overlap(held, mark) for mark in marks), default=0)
+        yield Generated(held[: len(held) - keep], piece.tokens, piece.logprob)
+        held = held[len(held) - keep :]
+    if held:
+        yield Generated(held, 0)
+
+
+def _overlap(text: str, mark: str) -> int:
+    """Length of the longest end of `text` that is a beginning of `mark`."""
+    return next((n for n in range(min(len(text), len(mark) - 1), 0, -1) if text.endswith(mark[:n])), 0)
