@@ -89,8 +89,12 @@ _SCRIPTS = (
 )
 
 
-def detect(text: str) -> str:
-    """The ISO 639-1 code of the text's main language, "" where the evidence is thin."""
+def detect(text: str, expected: str = "") -> str:
+    """The ISO 639-1 code of the text's main language, "" where the evidence is thin.
+
+    Args:
+        expected: what the surroundings are in; it takes much to say that a part is in another.
+    """
     if len(text) > _SAMPLE:
         # The middle of a document says more than its cover page.
         middle = len(text) // 2
@@ -99,7 +103,7 @@ def detect(text: str) -> str:
         by_script = _by_script(text)
         if by_script:
             return by_script
-    return _by_words(text, _LATIN)
+    return _by_words(text, _LATIN, expected)
 
 
 def _by_script(text: str) -> str:
@@ -118,15 +122,20 @@ def _by_script(text: str) -> str:
     return name
 
 
-def _by_words(text: str, codes: tuple[str, ...]) -> str:
+def _by_words(text: str, codes: tuple[str, ...], expected: str = "") -> str:
     words = _WORD.findall(text.lower())
     if not words:
         return ""
     found = {code: sum(word in STOP_WORDS[code] for word in words) for code in codes}
     first, second = sorted(found, key=lambda code: -found[code])[:2]
-    if found[first] < 2 or found[first] == found[second]:
+    if found[first] < 2 or found[first] == found[second] or found[first] < 0.08 * len(words):
         return ""
-    return first if found[first] >= 0.08 * len(words) else ""
+    if expected in found and first != expected:
+        # Program code and part lists hold "a", "do", "to" in no language at all.
+        different = {word for word in words if word in STOP_WORDS[first]}
+        sure = len(different) >= 5 and found[first] >= max(2 * found[expected], 0.2 * len(words))
+        return first if sure else ""
+    return first
 
 
 _ABBREVIATION = re.compile(

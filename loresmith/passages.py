@@ -100,7 +100,7 @@ def _passage(document: Document, ordinal: int, group: Sequence[_Unit], language:
         heading=_common([unit.path for unit in group]),
         context=group[0].context[0],
         # A manual in five languages is one document; its passages are not in one language.
-        language=(detect(text) if len(text) > _DETECTABLE else "") or language,
+        language=(detect(text, language) if len(text) > _DETECTABLE else "") or language,
         source=document.source,
         labels=document.labels,
         modified=document.modified,

@@ -40,6 +40,13 @@ def test_detect_does_not_guess(text: str) -> None:
     assert detect(text) == ""
 
 
+def test_a_part_is_in_another_language_only_on_good_evidence() -> None:
+    code = "if (a) { do_it(a); } else { jak = to_b(a); po = a; by = do; } return a + na; " * 4
+    assert detect(code, "en") in ("", "en")
+    assert detect(TEXTS["de"] + " Sie ist mit dem Netz zu verbinden.", "en") == "de"
+    assert detect(TEXTS["zh"], "en") == "zh"
+
+
 def test_detect_reads_past_a_cover_page_in_another_language() -> None:
     cover = "Betriebsanleitung für die Pumpe und das Ventil. " * 5
     assert detect(cover + (TEXTS["it"] + "\n") * 200) == "it"
