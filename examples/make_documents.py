@@ -167,7 +167,7 @@ def maintenance_log() -> bytes:
         ("Tools", 2600, 3115, 1800, 1690),
     ):
         budget.append(line)
-    return _saved(book, "Maintenance log 2025")
+    return _saved(book, "Maintenance log 2025", datetime.datetime(2025, 12, 19, 8))
 
 
 def test_bench() -> bytes:
@@ -198,16 +198,16 @@ def test_bench() -> bytes:
         ("S5", "K-4502", "silicone oil", 1.1, 0.6, "yes"),
     ):
         seals.append(row)
-    return _saved(book, "Test bench results")
+    return _saved(book, "Test bench results", datetime.datetime(2025, 5, 28, 8))
 
 
-def _saved(book: Any, title: str) -> bytes:
+def _saved(book: Any, title: str, date: datetime.datetime) -> bytes:
     book.properties.title = title
     book.properties.creator = "Brunnholt Pumpen GmbH"
-    book.properties.created = book.properties.modified = renderers.STAMP
+    book.properties.created = book.properties.modified = date
     out = io.BytesIO()
     book.save(out)
-    return renderers.repack(out.getvalue())
+    return renderers.repack(out.getvalue(), date)
 
 
 def mail(path: Path) -> bytes:

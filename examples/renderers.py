@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-STAMP = datetime.datetime(2025, 12, 1, 8, 0, 0)
 BLUE = "#123f6d"
 
 
@@ -39,6 +38,11 @@ class Source:
 
     head: dict[str, str]
     parts: list[Part]
+
+    @property
+    def date(self) -> datetime.datetime:
+        """When the document was last changed, at eight in the morning."""
+        return datetime.datetime.fromisoformat(self.head["date"] + "T08:00:00")
 
 
 def read(path: Path) -> Source:
@@ -129,7 +133,8 @@ def pdf(source: Source) -> bytes:
         ]
     )
     document.build(_flow(source.parts))
-    return out.getvalue()
+    # With `invariant` reportlab dates everything 1 January 2000.
+    return out.getvalue().replace(b"D:20000101000000", f"D:{source.date:%Y%m%d%H%M%S}".encode())
 
 
 def _flow(parts: list[Part]) -> list[Any]:
@@ -247,7 +252,7 @@ def docx(source: Source) -> bytes:
     from docx.enum.text import WD_BREAK
 
     document = Document()
-    _stamp(document.core_properties, source.head["title"])
+    _stamp(document.core_properties, source)
     document.sections[0].header.paragraphs[0].text = source.head["running"]
     document.sections[0].footer.paragraphs[0].text = source.head["imprint"]
     document.add_paragraph(source.head["title"], style="Title")
@@ -272,7 +277,7 @@ def docx(source: Source) -> bytes:
             document.add_paragraph(part.text, style=styles.get(part.kind, "Normal"))
     out = io.BytesIO()
     document.save(out)
-    return repack(out.getvalue())
+    return repack(out.getvalue(), source.date)
 
 
 def pptx(source: Source) -> bytes:
@@ -281,7 +286,7 @@ def pptx(source: Source) -> bytes:
     from pptx.util import Cm, Pt
 
     deck = Presentation()
-    _stamp(deck.core_properties, source.head["title"])
+    _stamp(deck.core_properties, source)
     slide: Any = None
     for part in source.parts:
         if part.kind == "h1":
@@ -303,24 +308,24 @@ def pptx(source: Source) -> bytes:
             text.add_paragraph().text = part.text
     out = io.BytesIO()
     deck.save(out)
-    return repack(out.getvalue())
+    return repack(out.getvalue(), source.date)
 
 
-def _stamp(properties: Any, title: str) -> None:
-    properties.title, properties.author = title, "Brunnholt Pumpen GmbH"
-    properties.created = properties.modified = STAMP
+def _stamp(properties: Any, source: Source) -> None:
+    properties.title, properties.author = source.head["title"], "Brunnholt Pumpen GmbH"
+    properties.created = properties.modified = source.date
 
 
-def repack(data: bytes) -> bytes:
+def repack(data: bytes, date: datetime.datetime) -> bytes:
     """The same OOXML container with fixed dates, so that equal content is equal bytes."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
         for name in old.namelist():
             content = old.read(name)
             if name == "docProps/core.xml":
-                stamp = STAMP.strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+                stamp = date.strftime("%Y-%m-%dT%H:%M:%SZ").encode()
                 content = re.sub(rb">\d{4}-\d\d-\d\dT[\d:]+Z<", b">" + stamp + b"<", content)
-            entry = zipfile.ZipInfo(name, (2025, 12, 1, 8, 0, 0))
+            entry = zipfile.ZipInfo(name, date.timetuple()[:6])
             entry.compress_type = zipfile.ZIP_DEFLATED
             new.writestr(entry, content)
     return out.getvalue()
