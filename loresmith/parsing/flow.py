@@ -1,0 +1,256 @@
+"""The pages of a document written in reading order: running heads out, headings, paragraphs, tables."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from loresmith.parsing.draft import Draft, Piece
+from loresmith.parsing.grid import Grid, grid_of
+from loresmith.parsing.layout import MARKER, Row, Segment, joined_signs, regions, rows_of, table_runs
+from loresmith.parsing.tables import add_table
+
+
+@dataclass(slots=True)
+class Page:
+    """`turned` holds the texts that stand sideways."""
+
+    number: int
+    width: float
+    height: float
+    segments: list[Segment]
+    turned: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Style:
+    """What is usual in this document, to see what stands out."""
+
+    body: float
+    sizes: list[float]
+
+
+def write_pages(draft: Draft, pages: Sequence[Page]) -> None:
+    """Append all pages to `draft`; fills in the title where the document names itself."""
+    running = _running_lines(pages)
+    if running.shown:
+        draft.metadata["running"] = " / ".join(running.shown[:4])[:300]
+    style = _style(pages)
+    for page in pages:
+        kept = [s for s in page.segments if (page.number, id(s)) not in running.segments]
+        for region in regions(kept):
+            _write_region(draft, rows_of(region), page.number, style)
+        for text in page.turned:
+            # A watermark or a label along the edge; a few letters say nothing.
+            if len(text.split()) > 3:
+                draft.add("paragraph", text, page=page.number)
+
+
+# --- running heads and feet -------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Running:
+    segments: set[tuple[int, int]] = field(default_factory=set)
+    shown: list[str] = field(default_factory=list)
+
+
+_PAGE_NUMBER = re.compile(
+    r"^\W*(?:(?:page|seite|página|pagina|p\.?|s\.?)\s*)?(?:\d{1,4}|[ivxl]{1,6})(?:\s*(?:/|of|von|de|di|\|)\s*\d{1,4})?\W*$",
+    re.IGNORECASE,
+)
+_EDGE_ROWS = 3
+
+
+def _running_lines(pages: Sequence[Page]) -> _Running:
+    """Lines that stand at the head or foot of several pages, numbers aside."""
+    edges: dict[int, list[tuple[str, Row, bool]]] = {}
+    counted: Counter[str] = Counter()
+    for page in pages:
+        rows = [row for row in rows_of(page.segments) if row.segments[0].table is None]
+        top = [(row, _margin(row, page)) for row in rows[:_EDGE_ROWS]]
+        bottom = [(row, _margin(row, page)) for row in rows[max(_EDGE_ROWS, len(rows) - _EDGE_ROWS) :]]
+        edges[page.number] = [("top:" + _shape(row.text), row, edge) for row, edge in top]
+        edges[page.number] += [("end:" + _shape(row.text), row, edge) for row, edge in bottom]
+        counted.update({name for name, _, _ in edges[page.number]})
+    running = _Running()
+    for page in pages:
+        for name, row, in_margin in edges[page.number]:
+            repeated = counted[name] >= max(3, 0.25 * len(pages)) or (
+                in_margin and counted[name] >= 2 and counted[name] >= 0.4 * len(pages)
+            )
+            # Names of columns also repeat from page to page; they stand beside each other.
+            table_like = len(row.segments) > 3 and not in_margin
+            numbered = in_margin and _PAGE_NUMBER.match(row.text) is not None
+            if (repeated and not table_like and len(row.text) < 200) or numbered:
+                running.segments.update((page.number, id(s)) for s in row.segments)
+                if row.text not in running.shown and not _PAGE_NUMBER.match(row.text):
+                    running.shown.append(row.text)
+    return running
+
+
+def _shape(text: str) -> str:
+    return re.sub(r"\d+", "#", text.lower())
+
+
+def _margin(row: Row, page: Page) -> bool:
+    return row.y1 < 0.09 * page.height or row.y0 > 0.91 * page.height
+
+
+# --- what stands out --------------------------------------------------------------------------
+
+
+def _style(pages: Sequence[Page]) -> _Style:
+    letters: Counter[float] = Counter()
+    for page in pages:
+        for segment in page.segments:
+            if segment.table is None:
+                letters[segment.size] += len(segment.text)
+    body = letters.most_common(1)[0][0] if letters else 10.0
+    total = sum(letters.values())
+    larger = sorted((s for s, n in letters.items() if s > 1.12 * body and n < 0.3 * total), reverse=True)
+    sizes: list[float] = []
+    for size in larger:
+        if not sizes or size < 0.94 * sizes[-1]:
+            sizes.append(size)
+    return _Style(body, sizes[:4])
+
+
+_NUMBERED = re.compile(r"^(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+\S")
+_ENDS_SENTENCE = re.compile(r"[.;,:!?]$")
+
+
+def _heading_level(row: Row, style: _Style) -> int:
+    """0 for text; larger type first, then bold lines of body size."""
+    text = row.text.strip()
+    if len(text) > 160 or len(text) < 2 or not any(ch.isalpha() for ch in text):
+        return 0
+    larger = next((n for n, size in enumerate(style.sizes, 1) if row.size >= 0.94 * size), 0)
+    if larger:
+        level = larger
+    elif row.bold and not _ENDS_SENTENCE.search(text.rstrip(":")) and len(text.split()) <= 16:
+        level = len(style.sizes) + 1
+    else:
+        return 0
+    numbered = _NUMBERED.match(text)
+    if numbered:
+        level += numbered[1].count(".")
+    return min(level, 6)
+
+
+# --- one region -------------------------------------------------------------------------------
+
+
+def _write_region(draft: Draft, rows: list[Row], page: int, style: _Style) -> None:
+    rows = [joined_signs(row) for row in rows]
+    grids: dict[int, tuple[int, Grid]] = {}
+    for first, last in table_runs(rows):
+        grid = grid_of(rows[first:last])
+        if grid is not None:
+            grids[first] = (last, grid)
+    at = 0
+    lines: list[Row] = []
+    right = max((row.x1 for row in rows), default=0.0)
+    pitch = _pitch(rows)
+    while at < len(rows):
+        row = rows[at]
+        if at in grids or row.segments[0].table is not None:
+            _write_paragraph(draft, lines, page, style)
+            lines = []
+        if at in grids:
+            at, grid = grids[at]
+            add_table(
+                draft,
+                grid.rows,
+                headers=grid.headers if grid.sure else 0,
+                plain_headers=grid.headers,
+                page=page,
+            )
+            continue
+        at += 1
+        table = row.segments[0].table
+        if table is not None:
+            add_table(draft, table, headers=row.segments[0].headers, page=page)
+            continue
+        if lines and _begins(lines, row, style, pitch, right):
+            _write_paragraph(draft, lines, page, style)
+            lines = []
+        lines.append(row)
+    _write_paragraph(draft, lines, page, style)
+
+
+def _pitch(rows: Sequence[Row]) -> float:
+    """The usual distance from one line to the next."""
+    steps = [b.y0 - a.y0 for a, b in zip(rows, rows[1:], strict=False) if 0 < b.y0 - a.y0 < 40]
+    return median(steps) if steps else 12.0
+
+
+def _begins(lines: Sequence[Row], row: Row, style: _Style, pitch: float, right: float) -> bool:
+    """`row` begins a new paragraph after `lines`."""
+    last = lines[-1]
+    height = max(last.y1 - last.y0, 1.0)
+    gap = row.y0 - last.y1
+    step = row.y0 - last.y0
+    if gap > 0.75 * height or (step > 1.35 * pitch and gap > 0.35 * height) or step < -height:
+        return True
+    if abs(row.size - last.size) > 0.12 * max(row.size, last.size):
+        return True
+    level, before = _heading_level(row, style), _heading_level(last, style)
+    if (level > 0) != (before > 0) and (row.bold != last.bold or row.size > 1.12 * style.body):
+        return True
+    if MARKER.match(row.text.split()[0]) and len(row.text.split()) > 1 and not _in_sentence(last, row, right):
+        return True
+    if level and before:
+        # Two headings stand one under the other unless the first is broken by the margin.
+        return last.x1 < right - 0.25 * (right - row.x0) and not _centred(last, row)
+    indented = row.x0 > lines[0].x0 + 8 and len(lines) > 1 and row.x0 > last.x0 + 8
+    ended = last.text.rstrip()[-1:] in ".:!?" and last.x1 < right - 0.15 * (right - row.x0)
+    return indented or ended
+
+
+def _in_sentence(last: Row, row: Row, right: float) -> bool:
+    """A number at the start of a line that only looks like a marker ("... of\n10. The")."""
+    return row.text[:1].isdigit() and last.text.rstrip()[-1:] not in ".:;!?" and last.x1 > right - 0.1 * right
+
+
+def _centred(a: Row, b: Row) -> bool:
+    return abs((a.x0 + a.x1) - (b.x0 + b.x1)) < 12 and abs(a.x0 - b.x0) > 4 and a.size == b.size
+
+
+def _write_paragraph(draft: Draft, rows: Sequence[Row], page: int, style: _Style) -> None:
+    if not rows:
+        return
+    level = max((_heading_level(row, style) for row in rows), default=0)
+    if level and (not all(_heading_level(row, style) for row in rows) or len(rows) > 3):
+        level = 0
+    pieces: list[Piece] = []
+    for number, row in enumerate(rows):
+        for position, segment in enumerate(row.segments):
+            if number and position == 0:
+                pieces.append(_between(pieces, segment.text))
+            elif pieces:
+                pieces.append(Piece(" "))
+            pieces.append(Piece(segment.text, segment.box))
+    first = rows[0].text.split()[0]
+    if level:
+        draft.add("heading", pieces, level=level, page=page)
+    elif MARKER.match(first) and len(rows[0].text.split()) > 1:
+        draft.add("list", pieces, page=page)
+    else:
+        draft.add("paragraph", pieces, page=page)
+
+
+def _between(pieces: list[Piece], text: str) -> Piece:
+    """What joins two lines: a space; nothing after a hyphen that only broke the word, or in Chinese."""
+    last = pieces[-1].text
+    if re.search(r"[A-Za-zäöüßéèáíóúñç]{2}-$", last) and text[:1].islower():
+        pieces[-1] = Piece(last[:-1], pieces[-1].box)
+        return Piece("")
+    if re.search(r"[\u3040-\u30ff\u3400-\u9fff，。、；：）]$", last) and re.match(
+        r"[\u3040-\u30ff\u3400-\u9fff（，。]", text
+    ):
+        return Piece("")
+    return Piece(" ")

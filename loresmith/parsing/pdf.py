@@ -1,0 +1,305 @@
+"""PDF by LiteParse's words and our own layout: headings, paragraphs, tables, each with page and boxes.
+
+Promises: the page is the index in the file from 1; text that a reader cannot see is left out and
+reported; what repeats at the head or foot of pages is left out; pages that are pictures are read by
+OCR where tessdata is installed, else reported.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from loresmith.config import ParsingSection
+from loresmith.errors import ParseError
+from loresmith.parsing.draft import Draft, one_line
+from loresmith.parsing.flow import Page, write_pages
+from loresmith.parsing.layout import Segment, Word, segments_of
+from loresmith.parsing.ocr import tessdata
+from loresmith.parsing.tables import Cell, header_rows
+from loresmith.types import Box
+
+BATCH = 20
+TINY = 2.0
+
+
+def read_pdf(data: bytes, *, settings: ParsingSection, **_: Any) -> Draft:
+    draft = Draft()
+    pages, pictures = _pages(data, draft, ocr=None, wanted=None)
+    if pictures:
+        folder, languages, missing = tessdata(settings)
+        if folder and languages:
+            read, _unread = _pages(data, draft, ocr=(folder, languages), wanted=pictures)
+            pages = [next((p for p in read if p.number == page.number), page) for page in pages]
+            draft.metadata["ocr"] = languages
+        else:
+            draft.warn(f"{_numbered(pictures)} hold only pictures and were not read: {missing}")
+    write_pages(draft, pages)
+    return draft
+
+
+def _open(data: bytes, **options: Any) -> Any:
+    from liteparse import LiteParse
+    from liteparse import ParseError as EngineError
+
+    parser = LiteParse(
+        quiet=True,
+        num_workers=1,
+        emit_word_boxes=True,
+        extract_text_metadata=True,
+        extract_vector_graphics=True,
+        extract_blocks=True,
+        extract_document_metadata=True,
+        include_complexity=True,
+        continue_on_page_error=True,
+        preserve_very_small_text=True,
+        extract_links=False,
+        **options,
+    )
+    try:
+        if "target_pages" in options:
+            return [parser.parse(data)]
+        return (batch.result for batch in parser.parse_batches(data, BATCH))
+    except EngineError as error:
+        raise _translated(error) from error
+
+
+def _translated(error: Exception) -> ParseError:
+    text = " ".join(str(error).split())
+    if "password" in text.lower():
+        return ParseError("protected by a password.", "Remove the protection, or add an open copy.")
+    return ParseError(f"damaged PDF: {text[:160]}.", "Save it again.")
+
+
+def _pages(
+    data: bytes, draft: Draft, ocr: tuple[str, str] | None, wanted: list[int] | None
+) -> tuple[list[Page], list[int]]:
+    """The pages as segments, and the numbers of those that are only pictures."""
+    from liteparse import ParseError as EngineError
+
+    options: dict[str, Any] = {"ocr_enabled": False}
+    if ocr:
+        options = {
+            "ocr_enabled": True,
+            "tessdata_path": ocr[0],
+            "ocr_language": ocr[1],
+            "ocr_failure_fatal": False,
+        }
+        options["target_pages"] = ",".join(map(str, wanted or []))
+    found: list[Page] = []
+    pictures: list[int] = []
+    hidden: dict[int, int] = {}
+    try:
+        for result in _open(data, **options):
+            if result.doc_meta is not None and not ocr:
+                _metadata(draft, result.doc_meta)
+            for error in result.page_errors:
+                draft.warn(
+                    f"page {error.page_num} is damaged and was left out: {one_line(error.message)[:100]}"
+                )
+            for page in result.pages:
+                made, unseen = _page(page)
+                if unseen:
+                    hidden[page.page_num] = unseen
+                if not ocr and page.complexity and page.complexity.needs_ocr and _is_picture(page, made):
+                    pictures.append(page.page_num)
+                found.append(made)
+    except EngineError as error:
+        raise _translated(error) from error
+    if hidden:
+        count = sum(hidden.values())
+        draft.warn(f"hidden text was left out ({count} words on {_numbered(sorted(hidden))})")
+    return found, pictures
+
+
+def _is_picture(page: Any, made: Page) -> bool:
+    complexity = page.complexity
+    letters = sum(len(s.text) for s in made.segments)
+    pictured = complexity.full_page_image or complexity.image_coverage > 0.4 or complexity.is_garbled
+    return bool(letters < 40 and (pictured or complexity.has_substantial_images)) or bool(
+        complexity.is_garbled
+    )
+
+
+def _numbered(pages: list[int]) -> str:
+    shown = ", ".join(map(str, pages[:8])) + (f" and {len(pages) - 8} more" if len(pages) > 8 else "")
+    return f"page {shown}" if len(pages) == 1 else f"pages {shown}"
+
+
+def _metadata(draft: Draft, meta: Any) -> None:
+    for name, value in (("created", meta.creation_date), ("modified", meta.mod_date)):
+        # D:20230804060209-04'00'
+        match = re.match(
+            r"D:(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d))?(?:([+\-])(\d\d)'?(\d\d))?", value or ""
+        )
+        if match:
+            year, month, day, hour, minute, second, sign, zone_h, zone_m = match.groups()
+            clock = f"T{hour}:{minute}:{second}" if hour else ""
+            zone = f"{sign}{zone_h}:{zone_m}" if sign and clock else ("+00:00" if clock else "")
+            draft.metadata[name] = f"{year}-{month}-{day}{clock}{zone}"
+    if meta.xmp:
+        title = re.search(r"<dc:title>.*?<rdf:li[^>]*>(.*?)</rdf:li>", meta.xmp, re.DOTALL)
+        if title:
+            import html
+
+            draft.title = one_line(html.unescape(title[1]))
+
+
+def _page(page: Any) -> tuple[Page, int]:
+    """One page as segments and ruled tables; and how many of its words nobody can see."""
+    dark = _dark_areas(page)
+    pictured = bool(
+        page.complexity and (page.complexity.full_page_image or page.complexity.has_substantial_images)
+    )
+    words: list[Word] = []
+    turned: list[str] = []
+    hidden = 0
+    for run, item in enumerate(page.text_items):
+        if not item.text.strip():
+            continue
+        if _unseen(item, dark, pictured):
+            hidden += len(item.text.split())
+            continue
+        if item.rotation % 360 > 2 and item.rotation % 360 < 358:
+            turned.append(item.text)
+            continue
+        bold = (item.font_weight or 0) >= 600 or bool(
+            re.search(r"bold|black|heavy|semibold", item.font_name or "", re.I)
+        )
+        size = item.font_height or item.height or 1.0
+        for word in item.words or [item]:
+            words.append(
+                Word(
+                    word.text.strip(),
+                    word.x,
+                    word.y,
+                    word.x + word.width,
+                    word.y + word.height,
+                    size,
+                    bold,
+                    run,
+                )  # fmt: skip
+            )
+    words = [word for word in words if word.text]
+    tables = _ruled_tables(page)
+    for table in tables:
+        words = [w for w in words if not _inside(w, table)]
+    segments = [*segments_of(words), *tables]
+    return Page(page.page_num, page.width, page.height, segments, tuple(turned)), hidden
+
+
+def _inside(word: Word, area: Segment) -> bool:
+    x, y = (word.x0 + word.x1) / 2, (word.y0 + word.y1) / 2
+    return area.x0 - 1 <= x <= area.x1 + 1 and area.y0 - 1 <= y <= area.y1 + 1
+
+
+# --- hidden text ------------------------------------------------------------------------------
+
+
+def _light(colour: str | None) -> bool:
+    """Nearly white, as ARGB."""
+    if not colour or len(colour) != 8:
+        return False
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (2, 4, 6))
+    return min(red, green, blue) >= 245
+
+
+def _dark_areas(page: Any) -> list[Box]:
+    shapes = page.vector_graphics.shapes if page.vector_graphics else []
+    return [
+        Box(s.bbox[0], s.bbox[1], s.bbox[0] + s.bbox[2], s.bbox[1] + s.bbox[3])
+        for s in shapes
+        if s.fill and s.fill_color and not _light(s.fill_color) and int(s.fill_color[:2], 16) > 32
+    ]
+
+
+def _unseen(item: Any, dark: list[Box], pictured: bool) -> bool:
+    """Tiny, transparent, or white on nothing."""
+    height = item.font_height or item.height
+    if (height and height < TINY) or item.height < TINY / 2:
+        return True
+    colour = item.fill_color
+    if colour and len(colour) == 8 and int(colour[:2], 16) < 16:
+        return True
+    if not _light(colour) or pictured:
+        return False
+    x, y = item.x + item.width / 2, item.y + item.height / 2
+    return not any(b.x0 <= x <= b.x1 and b.y0 <= y <= b.y1 for b in dark)
+
+
+# --- ruled tables -----------------------------------------------------------------------------
+
+
+def _ruled_tables(page: Any) -> list[Segment]:
+    """LiteParse's tables where ruling lines prove them; the others are found by our own geometry."""
+    lines = page.vector_graphics.lines if page.vector_graphics else []
+    found = []
+    for block in page.blocks or []:
+        if block.kind != "table" or block.bbox is None:
+            continue
+        area = Box(
+            block.bbox.x, block.bbox.y, block.bbox.x + block.bbox.width, block.bbox.y + block.bbox.height
+        )
+        if not _is_ruled(lines, area):
+            continue
+        rows = [
+            [_cell(cell) for cell in row] for row in ([block.header] if block.header else []) + block.rows
+        ]
+        rows = [row for row in rows if any(cell.text for cell in row)]
+        if len(rows) < 2:
+            continue
+        texts = [[cell.text for cell in row] for row in rows]
+        headers = header_rows(texts, styled=bool(block.header))
+        found.append(
+            Segment(
+                "",
+                area.x0,
+                area.y0,
+                area.x1,
+                area.y1,
+                table=tuple(tuple(row) for row in rows),
+                headers=headers,
+            )
+        )
+    return found
+
+
+def _cell(cell: Any) -> Cell:
+    text = one_line(re.sub(r"\*\*|<br\s*/?>", " ", cell.text))
+    text = text.replace("\\|", "|")
+    if cell.bbox is None:
+        return Cell(text)
+    b = cell.bbox
+    return Cell(text, Box(round(b.x, 1), round(b.y, 1), round(b.x + b.width, 1), round(b.y + b.height, 1)))
+
+
+def _is_ruled(lines: list[Any], area: Box) -> bool:
+    """At least two vertical and two horizontal lines run through most of the area."""
+    height, width = area.y1 - area.y0, area.x1 - area.x0
+    vertical: dict[int, float] = {}
+    horizontal: dict[int, float] = {}
+    for line in lines:
+        if abs(line.x1 - line.x2) < 1 and area.x0 - 8 <= line.x1 <= area.x1 + 8:
+            top, bottom = sorted((line.y1, line.y2))
+            length = min(bottom, area.y1 + 4) - max(top, area.y0 - 4)
+            vertical[round(line.x1 / 2)] = vertical.get(round(line.x1 / 2), 0.0) + max(0.0, length)
+        elif abs(line.y1 - line.y2) < 1 and area.y0 - 8 <= line.y1 <= area.y1 + 8:
+            left, right = sorted((line.x1, line.x2))
+            length = min(right, area.x1 + 4) - max(left, area.x0 - 4)
+            horizontal[round(line.y1 / 2)] = horizontal.get(round(line.y1 / 2), 0.0) + max(0.0, length)
+    tall = sum(length > 0.6 * height for length in vertical.values())
+    wide = sum(length > 0.5 * width for length in horizontal.values())
+    return tall >= 2 and wide >= 2
+
+
+def render(path: str, page: int, dpi: float) -> bytes:
+    from liteparse import LiteParse
+    from liteparse import ParseError as EngineError
+
+    try:
+        shots = LiteParse(quiet=True, dpi=dpi, ocr_enabled=False).screenshot(path, page_numbers=[page])
+    except (EngineError, FileNotFoundError) as error:
+        raise ParseError(f"{path}: page {page} cannot be drawn: {error}.", "Check the file.") from error
+    if not shots:
+        raise ParseError(f"{path}: there is no page {page}.", "Check the page number.")
+    return bytes(shots[0].image_bytes)

@@ -1,0 +1,322 @@
+"""XLSX: each row one line of text, with its sheet, its row number and values as the program shows them.
+
+Hidden sheets and hidden rows are left out and reported. Dates read YYYY-MM-DD whatever the format:
+"03/04" says nothing without knowing the country.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from xml.etree import ElementTree
+
+from loresmith.parsing.draft import Draft, one_line
+from loresmith.parsing.package import Package, attribute, child, children, local
+from loresmith.parsing.tables import Cell, add_table, header_rows
+from loresmith.types import BlockKind
+
+_BUILT_IN = {
+    1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 11: "0.00E+00",
+    14: "yyyy-mm-dd", 15: "yyyy-mm-dd", 16: "yyyy-mm-dd", 17: "yyyy-mm", 18: "hh:mm", 19: "hh:mm:ss",
+    20: "hh:mm", 21: "hh:mm:ss", 22: "yyyy-mm-dd hh:mm", 37: "#,##0", 38: "#,##0", 39: "#,##0.00",
+    40: "#,##0.00", 45: "hh:mm:ss", 46: "[h]:mm:ss", 47: "hh:mm:ss",
+}  # fmt: skip
+_Row = tuple[int, dict[int, str], bool]
+"""Row number, column number -> text, whether every cell is bold."""
+_ERRORS = ("#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!")
+
+
+def read_xlsx(data: bytes, **_: Any) -> Draft:
+    package = Package(data)
+    draft = Draft()
+    package.core_properties(draft)
+    main = next((t for k, t in package.relations("").values() if k == "officeDocument"), "xl/workbook.xml")
+    workbook = package.xml(main)
+    relations = package.relations(main)
+    book = _Book(package, relations, workbook)
+    listed = child(workbook, "sheets")
+    for sheet in listed if listed is not None else ():
+        name = sheet.get("name", "")
+        if sheet.get("state") in ("hidden", "veryHidden"):
+            draft.warn(f"hidden sheet {name!r} was left out")
+            continue
+        identifier = next((v for k, v in sheet.attrib.items() if k.endswith("}id")), "")
+        kind, part = relations.get(identifier, ("", ""))
+        if kind == "worksheet" and part in package.names:
+            _sheet(draft, book, package.xml(part), name)
+    return draft
+
+
+class _Book:
+    """What all sheets share: strings, number formats, the epoch of dates."""
+
+    def __init__(
+        self, package: Package, relations: dict[str, tuple[str, str]], workbook: ElementTree.Element
+    ) -> None:
+        parts = dict(relations.values())
+        self.strings: list[str] = []
+        self.formats: list[str] = []
+        self.bold: list[bool] = []
+        self.epoch = datetime(1899, 12, 30)
+        if attribute(child(workbook, "workbookPr"), "date1904") in ("1", "true"):
+            self.epoch = datetime(1904, 1, 1)
+        if parts.get("sharedStrings") in package.names:
+            self.strings = [_rich(si) for si in children(package.xml(parts["sharedStrings"]), "si")]
+        if parts.get("styles") in package.names:
+            self._styles(package.xml(parts["styles"]))
+
+    def _styles(self, root: ElementTree.Element) -> None:
+        codes = dict(_BUILT_IN)
+        for element in child(root, "numFmts") or ():
+            codes[int(element.get("numFmtId", "0"))] = element.get("formatCode", "")
+        fonts = [child(font, "b") is not None for font in child(root, "fonts") or ()]
+        for xf in child(root, "cellXfs") or ():
+            font = int(xf.get("fontId", "0"))
+            self.formats.append(codes.get(int(xf.get("numFmtId", "0")), ""))
+            self.bold.append(fonts[font] if font < len(fonts) else False)
+
+    def value(self, cell: ElementTree.Element) -> str:
+        kind = cell.get("t", "n")
+        raw = child(cell, "v")
+        text = (raw.text or "") if raw is not None else ""
+        if kind == "inlineStr":
+            inline = child(cell, "is")
+            return _rich(inline) if inline is not None else ""
+        if kind == "s":
+            return self.strings[int(text)] if text.isdigit() and int(text) < len(self.strings) else ""
+        if kind == "b":
+            return {"1": "TRUE", "0": "FALSE"}.get(text, text)
+        if kind in ("str", "e", "d"):
+            return text.replace("T00:00:00", "") if kind == "d" else text
+        style = cell.get("s", "")
+        code = self.formats[int(style)] if style.isdigit() and int(style) < len(self.formats) else ""
+        return show(text, code, self.epoch) if text else ""
+
+    def is_bold(self, cell: ElementTree.Element) -> bool:
+        style = cell.get("s", "")
+        return style.isdigit() and int(style) < len(self.bold) and self.bold[int(style)]
+
+
+def _rich(element: ElementTree.Element) -> str:
+    """The text of a string item, without phonetic readings."""
+    parts = []
+    for node in element:
+        if local(node.tag) == "t":
+            parts.append(node.text or "")
+        elif local(node.tag) == "r":
+            parts += [t.text or "" for t in children(node, "t")]
+    return re.sub(r"_x([0-9A-F]{4})_", lambda m: chr(int(m[1], 16)), "".join(parts))
+
+
+def show(raw: str, code: str, epoch: datetime) -> str:
+    """A stored number as the cell's format shows it.
+
+    >>> show("0.125", "0.0%", datetime(1899, 12, 30))
+    '12.5%'
+    """
+    try:
+        number = float(raw)
+    except ValueError:
+        return raw
+    sections = code.split(";")
+    section = sections[1] if number < 0 and len(sections) > 1 and sections[1] else sections[0]
+    bare = re.sub(r'"[^"]*"|\\.|_.|\*.|\[(?!h|m|s)[^\]]*\]', "", section, flags=re.IGNORECASE)
+    if re.search(r"[ymdhs]", bare, re.IGNORECASE) and not re.search(r"[0#?]", bare.replace("ss.0", "")):
+        return _date(number, bare.lower(), epoch)
+    if not re.search(r"[0#?]", bare) or "E" in bare.upper():
+        return _plain(number)
+    decimals = len(re.sub(r"[^0#?]", "", bare.split(".", 1)[1].split("%")[0])) if "." in bare else 0
+    shown = abs(number) * 100 if "%" in bare else abs(number)
+    text = f"{shown:,.{decimals}f}" if "," in bare else f"{shown:.{decimals}f}"
+    if "." in text and re.search(r"\.0*#+", bare):
+        kept = len(re.sub(r"[^0]", "", bare.split(".", 1)[1]))
+        whole, _, fraction = text.partition(".")
+        text = (whole + "." + fraction[:kept] + fraction[kept:].rstrip("0")).rstrip(".")
+    literal = re.sub(r"_.|\*.|\[\$([^\]-]*)[^\]]*\]|\[[^\]]*\]", r"\1", section)
+    literal = re.sub(r'"([^"]*)"|\\(.)', r"\1\2", literal)
+    match = re.search(r"[0#?][0#?,. ]*[0#?]|[0#?]", literal)
+    before, after = (literal[: match.start()], literal[match.end() :]) if match else ("", "")
+    own_sign = number < 0 and not (len(sections) > 1 and sections[1])
+    return ("-" if own_sign and text.strip("0.,") else "") + (before + text + after).strip()
+
+
+def _plain(number: float) -> str:
+    """As a general format shows it: 15 digits, no trailing zeros."""
+    if number == int(number) and abs(number) < 1e15:
+        return str(int(number))
+    return f"{number:.15g}"
+
+
+def _date(number: float, code: str, epoch: datetime) -> str:
+    if "[h]" in code:
+        seconds = round(number * 86400)
+        return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    # The program believes that 1900 was a leap year: days before March 1900 are one off.
+    shift = 1 if epoch.year == 1899 and 0 < number < 60 else 0
+    try:
+        moment = epoch + timedelta(seconds=round((number + shift) * 86400))
+    except OverflowError:
+        return _plain(number)
+    has_date = "y" in code or "d" in code
+    has_time = "h" in code or "s" in code
+    if has_date and "d" not in code and not has_time:
+        return moment.strftime("%Y-%m") if "y" in code else moment.strftime("%m")
+    clock = moment.strftime("%H:%M:%S" if moment.second or "s" in code else "%H:%M")
+    if has_date and has_time:
+        return f"{moment:%Y-%m-%d} {clock}"
+    return f"{moment:%Y-%m-%d}" if has_date else clock
+
+
+def _sheet(draft: Draft, book: _Book, root: ElementTree.Element, name: str) -> None:
+    hidden_columns = {
+        column
+        for col in child(root, "cols") or ()
+        if col.get("hidden") in ("1", "true")
+        for column in range(int(col.get("min", "1")), min(int(col.get("max", "1")), 16384) + 1)
+    }
+    rows: list[_Row] = []
+    left_out: list[int] = []
+    unsaved = 0
+    for number, tr in _rows(root):
+        values: dict[int, str] = {}
+        bold = True
+        for column, cell in _cells(tr):
+            value = one_line(book.value(cell))
+            if not value and child(cell, "f") is not None:
+                unsaved += 1
+            if value and value not in _ERRORS and column not in hidden_columns:
+                values[column] = value
+                bold = bold and book.is_bold(cell)
+        if not values:
+            continue
+        if tr.get("hidden") in ("1", "true"):
+            left_out.append(number)
+        else:
+            rows.append((number, values, bold))
+    if left_out:
+        draft.warn(f"sheet {name!r}: hidden rows were left out: {_ranges(left_out)}")
+    if hidden_columns and rows:
+        used = hidden_columns & {c for _, tr in _rows(root) for c, cell in _cells(tr) if book.value(cell)}
+        if used:
+            draft.warn(f"sheet {name!r}: {len(used)} hidden columns were left out")
+    if unsaved:
+        draft.warn(f"sheet {name!r}: {unsaved} formulas have no stored result (open and save it once)")
+    if rows:
+        draft.add("heading", name, level=1, sheet=name)
+        _tables(draft, rows, name, _merged(root))
+
+
+def _rows(root: ElementTree.Element) -> Iterator[tuple[int, ElementTree.Element]]:
+    data = child(root, "sheetData")
+    last = 0
+    for tr in data if data is not None else ():
+        last = int(tr.get("r") or last + 1)
+        yield last, tr
+
+
+def _cells(tr: ElementTree.Element) -> Iterator[tuple[int, ElementTree.Element]]:
+    last = 0
+    for cell in tr:
+        letters = re.match(r"[A-Z]+", cell.get("r", ""))
+        column = 0
+        for letter in letters[0] if letters else "":
+            column = column * 26 + ord(letter) - 64
+        last = column or last + 1
+        yield last, cell
+
+
+def _merged(root: ElementTree.Element) -> list[tuple[int, int, int, int]]:
+    """Merged ranges as (first row, last row, first column, last column)."""
+    found = []
+    for merge in child(root, "mergeCells") or ():
+        match = re.match(r"([A-Z]+)(\d+):([A-Z]+)(\d+)$", merge.get("ref", ""))
+        if match:
+            columns = []
+            for letters in (match[1], match[3]):
+                column = 0
+                for letter in letters:
+                    column = column * 26 + ord(letter) - 64
+                columns.append(column)
+            found.append((int(match[2]), int(match[4]), columns[0], columns[1]))
+    return found
+
+
+def _ranges(numbers: list[int]) -> str:
+    shown = ", ".join(map(str, numbers[:10]))
+    return shown + (f" and {len(numbers) - 10} more" if len(numbers) > 10 else "")
+
+
+def _tables(
+    draft: Draft,
+    rows: list[_Row],
+    sheet: str,
+    merged: list[tuple[int, int, int, int]],
+) -> None:
+    """Split the sheet where a row is left empty; a lone cell above a table is its caption."""
+    for first, last, left, right in merged:
+        if last - first < 10 and right - left < 50:
+            _spread(rows, first, last, left, right)
+    groups: list[list[_Row]] = []
+    for row in rows:
+        if groups and row[0] == groups[-1][-1][0] + 1:
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    previous: _Open | None = None
+    for group in groups:
+        while group and len(set(group[0][1].values())) == 1 and len(rows) > 1:
+            number, values, bold = group.pop(0)
+            text = next(iter(values.values()))
+            kind: BlockKind = "heading" if bold and len(text) < 100 else "paragraph"
+            draft.add(kind, text, level=2 if kind == "heading" else 0, sheet=sheet, row=number)
+        if group:
+            previous = _one_table(draft, group, sheet, previous)
+
+
+def _spread(rows: list[_Row], first: int, last: int, left: int, right: int) -> None:
+    """A merged cell says its value in each row it covers, and in each column if it is a heading."""
+    value = next((v[left] for n, v, _ in rows if n == first and left in v), None)
+    if value is None:
+        return
+    widest = max((len(v) for n, v, _ in rows), default=0)
+    for number, values, _ in rows:
+        if first <= number <= last:
+            values.setdefault(left, value)
+            # Over the full width it is a caption, not a name of columns.
+            if right - left + 1 < widest:
+                for column in range(left, right + 1):
+                    values.setdefault(column, value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A table with sure names, which may go on after an empty row."""
+
+    table: str
+    columns: list[int]
+    names: list[str]
+
+
+def _one_table(draft: Draft, group: list[_Row], sheet: str, previous: _Open | None) -> _Open | None:
+    columns = sorted({column for _, values, _ in group for column in values})
+    grid = [[values.get(column, "") for column in columns] for _, values, _ in group]
+    bold = [is_bold for _, _, is_bold in group]
+    headers = 0
+    # Two header rows: names over names, the upper one merged over several columns.
+    if len(grid) > 2 and bold[0] and bold[1] and len(set(filter(None, grid[0]))) < len(grid[1]):
+        headers = 2 if header_rows(grid[1:], styled=True) else 0
+    fresh = bold[0] and not all(bold)
+    continued = previous is not None and set(columns) <= set(previous.columns) and not fresh
+    if not headers and not continued:
+        headers = header_rows(grid, styled=fresh)
+    cells = [[Cell(text) for text in row] for row in grid]
+    numbers = [number for number, _, _ in group]
+    if continued and previous is not None and not headers:
+        names = [previous.names[previous.columns.index(column)] for column in columns]
+        add_table(draft, cells, names=names, table=previous.table, numbers=numbers, sheet=sheet)
+        return previous
+    table, names = add_table(draft, cells, headers=headers, numbers=numbers, sheet=sheet)
+    return _Open(table, columns, names) if names else None
