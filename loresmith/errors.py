@@ -6,7 +6,8 @@
     │   └── WorkspaceNotFound      no loresmith.toml here or above
     ├── WorkspaceLocked            another process writes to this workspace
     ├── StorageError               full disk, missing permission, damaged file of the workspace
-    │   └── IndexDamaged           the index does not agree with what was acknowledged
+    │   ├── IndexDamaged           the index does not agree with what was acknowledged
+    │   └── StateDamaged           state.db cannot be read
     ├── SourceError                a source cannot be read (file, folder, address)
     ├── ParseError                 a document cannot be read; `sync` reports it and goes on
     ├── ModelError                 a model is unknown, missing, damaged or cannot answer
@@ -60,6 +61,10 @@ class StorageError(LoresmithError):
 
 
 class IndexDamaged(StorageError):
+    pass
+
+
+class StateDamaged(StorageError):
     pass
 
 

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loresmith.errors import StorageError
+from loresmith.errors import StateDamaged, StorageError
 from loresmith.state_codec import digest, pack, unpack
 from loresmith.types import Document, Failure
 
@@ -40,7 +40,7 @@ _STAGED = ("items", "documents", "indexed", "passages")
 _TABLES = """
 CREATE TABLE {p}items (id TEXT PRIMARY KEY, source TEXT NOT NULL, uri TEXT NOT NULL, path TEXT NOT NULL,
   size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, version TEXT NOT NULL, labels TEXT NOT NULL,
-  fingerprint TEXT NOT NULL, failure TEXT) WITHOUT ROWID;
+  fingerprint TEXT NOT NULL, failure TEXT, documents INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE {p}documents (id TEXT PRIMARY KEY, item TEXT NOT NULL, source TEXT NOT NULL, uri TEXT NOT NULL,
   version TEXT NOT NULL, media_type TEXT NOT NULL, title TEXT NOT NULL, language TEXT NOT NULL,
   labels TEXT NOT NULL, metadata TEXT NOT NULL, modified REAL, warnings TEXT NOT NULL,
@@ -74,7 +74,8 @@ CREATE TABLE memory_documents (memory TEXT NOT NULL REFERENCES memory (id) ON DE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemRow:
-    """A source item as it was last read. `failure` is the reason where it could not be."""
+    """A source item as it was last read: `failure` is the reason where it could not be,
+    `documents` how many it gave."""
 
     id: str
     source: str
@@ -86,6 +87,7 @@ class ItemRow:
     labels: tuple[str, ...]
     fingerprint: str
     failure: str | None = None
+    documents: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,7 +315,8 @@ class State:
 
     def items(self) -> dict[str, ItemRow]:
         rows = self._all(
-            "SELECT id, source, uri, path, size, mtime_ns, version, labels, fingerprint, failure FROM items"
+            "SELECT id, source, uri, path, size, mtime_ns, version, labels, fingerprint, failure,"
+            " documents FROM items"
         )
         return {r[0]: _item(r) for r in rows}
 
@@ -326,6 +329,16 @@ class State:
         """Drop items without documents: the next sync reads them anew if they are still there."""
         with self.transaction() as db:
             db.executemany("DELETE FROM items WHERE id = ?", [(i,) for i in ids])
+
+    def invalidate_items(self, ids: Sequence[str]) -> None:
+        """Have the next sync read these items again, whatever their size and time say."""
+        with self.transaction() as db:
+            db.executemany("UPDATE items SET fingerprint = '' WHERE id = ?", [(i,) for i in ids])
+
+    def remove_documents(self, ids: Sequence[str]) -> None:
+        """Forget documents outside of a batch: for those that hang in the air after damage."""
+        with self.transaction() as db:
+            db.executemany("DELETE FROM documents WHERE id = ?", [(i,) for i in ids])
 
     def failures(self) -> list[Failure]:
         rows = self._all("SELECT id, failure FROM items WHERE failure IS NOT NULL ORDER BY id")
@@ -552,12 +565,11 @@ def _translated(path: Path) -> Iterator[None]:
             raise StorageError(
                 f"{path}: the disk is full.", "Free some space and run the command again; nothing is lost."
             ) from error
-        remedy = (
-            "Run `loresmith verify --repair`." if "no such" in text else "Check its permissions and disk."
-        )
-        raise StorageError(f"{path}: {text}.", remedy) from error
+        if "no such" in text or "malformed" in text:
+            raise StateDamaged(f"{path} is damaged ({text}).", "Run `loresmith verify --repair`.") from error
+        raise StorageError(f"{path}: {text}.", "Check its permissions and the disk.") from error
     except sqlite3.DatabaseError as error:
-        raise StorageError(f"{path} is damaged ({error}).", "Run `loresmith verify --repair`.") from error
+        raise StateDamaged(f"{path} is damaged ({error}).", "Run `loresmith verify --repair`.") from error
 
 
 def _create(db: sqlite3.Connection) -> None:
@@ -601,7 +613,7 @@ def _clear_journal(db: sqlite3.Connection) -> None:
 
 def _insert_items(db: sqlite3.Connection, table: str, items: Sequence[ItemRow]) -> None:
     db.executemany(
-        f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             (
                 i.id,
@@ -614,6 +626,7 @@ def _insert_items(db: sqlite3.Connection, table: str, items: Sequence[ItemRow]) 
                 json.dumps(i.labels),
                 i.fingerprint,
                 i.failure,
+                i.documents,
             )
             for i in items
         ),
@@ -639,6 +652,7 @@ def _item(r: Sequence[Any]) -> ItemRow:
         labels=tuple(json.loads(r[7])),
         fingerprint=r[8],
         failure=r[9],
+        documents=r[10],
     )
 
 
