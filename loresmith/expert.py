@@ -307,16 +307,13 @@ class Expert:
         return self._model
 
     def _own_calibration(self) -> Calibration | None:
-        """What `loresmith calibrate` fitted to this workspace and model, if it did."""
+        """What `loresmith calibrate` fitted to this workspace, if it did."""
         if self._calibration is None:
             path = self._workspace.folder.data / CALIBRATION
             if not path.is_file():
                 return None
-            raw: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            own = raw.get(self._model.name if self._model is not None else "none")
-            if own is None:
-                return None
-            self._calibration = abstain.Calibration(own["weights"], own["bias"], own["threshold"])
+            own: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            self._calibration = Calibration(own["weights"], own["bias"], own["threshold"])
         return self._calibration
 
     def _document(self, texts: dict[str, Document], document: str) -> Document:

@@ -65,18 +65,21 @@ def around(passage: Passage) -> str:
 
 
 def talks_to_model(text: str) -> bool:
-    """Whether a piece of a document addresses a language model instead of a reader."""
+    """Whether text of a document addresses a language model instead of a reader."""
     return TO_MODEL.search(text) is not None
 
 
 def gather(hits: Sequence[Hit]) -> list[Piece]:
-    """All pieces of all hits, in the order of the hits; what talks to a model is left out."""
+    """All pieces of all hits, in the order of the hits. A passage that talks to a model is no evidence
+    at all: what stands beside such a line is not to be trusted either."""
     out: list[Piece] = []
     for hit in hits:
         text = hit.passage.text
+        if talks_to_model(text):
+            continue
         for span in pieces(text):
             content = text[span.start : span.end]
-            if not talks_to_model(content) and any(c.isalnum() for c in content):
+            if any(c.isalnum() for c in content):
                 header = span.row and not any(c.isdigit() for c in content)
                 out.append(Piece(hit, span.start, span.end, span.row, header))
     return out

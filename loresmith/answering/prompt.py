@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loresmith.answering.evidence import talks_to_model
-from loresmith.answering.sentences import pieces
 from loresmith.errors import ModelError
 from loresmith.types import Hit, LanguageModel, Message, Passage
 
@@ -50,21 +49,11 @@ class Prompt:
 
 
 def fenced(number: int, passage: Passage) -> str:
-    """One passage as it stands in the prompt: a line that names its place, then the fenced text.
-
-    Pieces that address a language model are left out: they are no use to a reader.
-    """
+    """One passage as it stands in the prompt: a line that names its place, then the fenced text."""
     place = " › ".join(dict.fromkeys(part for part in (passage.title, *passage.heading) if part))
     head = f"[{number}] {passage.document}" + (f" — {place}" if place else "")
-    body = "\n".join(part for part in (passage.context, _readable(passage.text)) if part)
+    body = "\n".join(part for part in (passage.context, passage.text) if part)
     return f"{_unfenced(head)}\n{FENCE}\n{_unfenced(body)}\n{FENCE}"
-
-
-def _readable(text: str) -> str:
-    if not talks_to_model(text):
-        return text
-    kept = [text[s.start : s.end] for s in pieces(text) if not talks_to_model(text[s.start : s.end])]
-    return "\n".join(kept)
 
 
 def _unfenced(text: str) -> str:
@@ -100,7 +89,8 @@ def build(
     language: str = "",
     history: Sequence[tuple[str, str]] = (),
 ) -> Prompt:
-    """As many whole passages, best first, as fit the window beside the answer.
+    """As many whole passages, best first, as fit the window beside the answer; none that talks to
+    a language model, since no reader needs it and a small model obeys it.
 
     Args:
         budget: upper bound in tokens of the whole prompt, below the window; None: the window.
@@ -126,6 +116,8 @@ def build(
     chosen: list[Hit] = []
     used = size((), history)
     for hit in hits:
+        if talks_to_model(hit.passage.text):
+            continue
         total = size([*chosen, hit], history)
         if total <= limit or (not chosen and total <= room):
             chosen.append(hit)

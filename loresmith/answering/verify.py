@@ -213,6 +213,8 @@ def _helper(
     for piece in found:
         if piece in chosen or loses_to_sibling(question, piece, found):
             continue
+        if piece.passage.document != chosen[0].passage.document and not about(question, piece):
+            continue
         left = len(_missing(claim, [*chosen, piece]))
         if left >= missing or agreement(question, piece, document_text(piece.passage.document)):
             continue

@@ -23,11 +23,18 @@ def test_points_that_end_nothing() -> None:
 
 
 @given(st.text(alphabet="ab. 25!\n-", max_size=80), st.integers(1, 7))
-def test_stream_gives_what_split_gives(text: str, size: int) -> None:
+def test_stream_loses_no_word(text: str, size: int) -> None:
     stream = Stream()
     out = [s for i in range(0, len(text), size) for s in stream.feed(text[i : i + size])]
-    together = "".join("".join(out + stream.finish()).split())
-    assert together == "".join("".join(split(text)).split())
+    said = "".join(c for c in "".join(out + stream.finish()) if c.isalpha())
+    assert said == "".join(c for c in text if c.isalpha())
+
+
+def test_stream_holds_a_sentence_back_until_something_follows() -> None:
+    stream = Stream()
+    assert stream.feed("It is 2.") == []
+    assert stream.feed("5 bar. It") == ["It is 2.5 bar."]
+    assert stream.finish() == ["It"]
 
 
 @given(st.text(alphabet="aB.; :|\n-25é", max_size=200))
