@@ -26,6 +26,8 @@ except ImportError as missing:
     raise MissingExtra("A model by transformers", missing.name or "transformers", "transformers") from missing
 
 log = logging.getLogger(__name__)
+# Its bars would run into the answer on the terminal.
+transformers.utils.logging.disable_progress_bar()
 
 _PATTERNS = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"]
 

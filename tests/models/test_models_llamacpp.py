@@ -80,7 +80,8 @@ def test_text_never_becomes_a_control_token(phi3, text):
 def test_a_template_that_drops_the_system_text_gets_it_in_front_of_the_question(tmp_path):
     template = (
         "{% for m in messages %}{% if m['role'] != 'system' %}"
-        "{{ '<|' + m['role'] + '|>\n' + m['content'] + '<|end|>\n' }}{% endif %}{% endfor %}{{ '<|assistant|>\n' }}"
+        "{{ '<|' + m['role'] + '|>\n' + m['content'] + '<|end|>\n' }}{% endif %}{% endfor %}"
+        "{{ '<|assistant|>\n' }}"
     )
     path = write_phi3_gguf(tmp_path / "early.gguf", ANSWER, template=template)
     model = llamacpp.load(ModelSection(name=str(path), threads=1))

@@ -6,6 +6,7 @@ token alone: `LOGIT` for the token that the table names, 0 for all others. Hence
 
 from __future__ import annotations
 
+import itertools
 import math
 import struct
 from collections.abc import Sequence
@@ -42,7 +43,7 @@ def chain(tokens: Sequence[str], answer: Sequence[str]) -> dict[int, int]:
     """The table: after the line feed behind <|assistant|> comes `answer`, piece by piece."""
     pieces = ["<0x0A>", *(piece.replace(" ", "▁") for piece in answer)]
     ids = [tokens.index(piece) for piece in pieces]
-    return dict(zip(ids, ids[1:], strict=False))
+    return dict(itertools.pairwise(ids))
 
 
 def weights(size: int, table: dict[int, int]) -> tuple[np.ndarray, np.ndarray]:
