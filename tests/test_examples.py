@@ -6,6 +6,7 @@ import csv
 import email
 import email.policy
 import html
+import importlib
 import importlib.metadata
 import json
 import re
@@ -207,9 +208,7 @@ def test_the_generator_makes_the_committed_bytes(tmp_path: Path, monkeypatch: py
             pytest.skip(f"{package} {version} is wanted, {installed} is there (pip install --group examples)")
     monkeypatch.syspath_prepend(str(ROOT))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    import make_documents
-
-    made = make_documents.make(tmp_path)
+    made = importlib.import_module("make_documents").make(tmp_path)
     assert len(made) >= 20
     for path in made:
         assert path.read_bytes() == (DOCUMENTS / path.relative_to(tmp_path)).read_bytes(), path.name
@@ -252,3 +251,79 @@ def test_the_product_finds_every_answer_on_its_page(parsed: dict[str, Document])
             if question["kind"] != "multi" and not any(stands(a, fold(text)) for a in question["answer"]):
                 lost.append((question["id"], name, question["page"]))
     assert lost == []
+
+
+def test_the_product_loses_no_word_of_a_page(parsed: dict[str, Document]) -> None:
+    lost = {}
+    for name in (name for name in FILES if name.endswith(".pdf")):
+        if shutil.which("pdftotext") is None:
+            pytest.skip("pdftotext (poppler-utils) is not installed")
+        done = subprocess.run(["pdftotext", "-raw", DOCUMENTS / name, "-"], capture_output=True, check=True)
+        document = parsed[name]
+        for number, page in enumerate(done.stdout.decode().split("\f")[:-1], 1):
+            lines = [line for line in page.split("\n") if line.strip()]
+            # The running head and foot stand for themselves: two lines at either end.
+            wanted = Counter(re.findall(r"\w+", " ".join(lines[2:-2])))
+            blocks = [b for b in document.blocks if b.page == number]
+            wanted -= Counter(re.findall(r"\w+", "\n".join(document.text[b.start : b.end] for b in blocks)))
+            if wanted:
+                lost[name, number] = dict(wanted)
+    assert lost == {}
+
+
+# A row of a table and what must stand in it, with the heads of its columns.
+ROWS = [
+    ("manuals/p-200-operating-manual.pdf", ["Bolt: M8", "Flange of seal cover", "Torque in Nm: 25"]),
+    ("manuals/d-40-dosing-pump-manual.pdf", ["75 %", "D-60 › at 2 bar: 786"]),
+    ("manuals/p-250-operating-manual.pdf", ["Overhaul at the works", "every 40,000 h"]),
+    ("manuals/g-80-betriebsanleitung.pdf", ["Pumpe saugt nicht an", "Öl zu zäh", "15 °C erwärmen"]),
+    ("manuals/c-7-error-codes.pdf", ["Code: E-10", "Remedy: Check cable at terminals 11 and 12"]),
+    ("catalogue/price-list-2026.pdf", ["P-250", "Price of pump › without motor: 2,680"]),
+    ("catalogue/price-list-2026.pdf", ["10 to 24 pumps", "7 %"]),
+    ("catalogue/price-list-2026.pdf", ["Service technician, Saturday", "Unit: hour", "Price: 147"]),
+    ("web/p-200-data-sheet.html", ["3 x 230 V", "60 Hz › Current in A: 19.5"]),
+    ("service/wartungsvertrag-lindach.docx", ["Pumpwerk Hafen", "Pauschale pro Jahr: 960 Euro"]),
+    ("service/maintenance-log-2025.xlsx", ["Asset: A-340", "Work done: Shaft seal replaced", "Minutes: 130"]),
+    ("service/maintenance-log-2025.xlsx", ["Travel", "Second half › Actual: 9075"]),
+    ("training/formacion-controlador-c-7.pptx", ["Archivo: TREND.CSV", "Tamaño: 2,1 MB"]),
+    ("parts/spare-parts-p-200.csv", ["Order number: 2004-190", "Price EUR: 118.00"]),
+]
+
+
+@pytest.mark.parametrize(("name", "cells"), ROWS)
+def test_the_product_keeps_cells_with_their_column_heads(
+    parsed: dict[str, Document], name: str, cells: list[str]
+) -> None:
+    document = parsed[name]
+    rows = [fold(document.text[b.start : b.end]) for b in document.blocks if b.kind == "row" and not b.header]
+    assert any(all(fold(cell) in row for cell in cells) for row in rows), cells
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("catalogue/price-list-2026.pdf", "1 to 4 pumps: "),
+        ("manuals/p-250-operating-manual.pdf", "Look at oil level: "),
+        ("manuals/c-7-error-codes.pdf", "1, 2, 3: "),
+        ("quality/p-200-test-certificate-200-2417.pdf", "Customer: Order"),
+        ("manuals/s-12-submersible-pump-manual.pdf", "Impeller is blocked: "),
+        # Two cells of the table of chemicals run together.
+        ("manuals/d-40-dosing-pump-manual.pdf", "+ -"),
+    ],
+)
+def test_the_product_makes_no_head_of_a_first_row_and_no_cell_of_two(
+    parsed: dict[str, Document], name: str, value: str
+) -> None:
+    assert value not in parsed[name].text
+
+
+def test_text_paragraphs_are_whole(parsed: dict[str, Document]) -> None:
+    document = parsed["notes/company-profile.txt"]
+    assert len(document.blocks) == 5
+    assert document.text[document.blocks[0].start : document.blocks[0].end].endswith("a short profile")
+
+
+def test_titles_are_those_of_the_documents(parsed: dict[str, Document]) -> None:
+    assert parsed["manuals/p-200-operating-manual.pdf"].title == "P-200 Operating Manual"
+    assert parsed["service/maintenance-log-2025.xlsx"].title == "Maintenance log 2025"
+    assert parsed["web/faq.html"].title.startswith("Frequently asked questions")
