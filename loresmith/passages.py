@@ -12,6 +12,7 @@ place of the same document keeps its id.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -24,7 +25,9 @@ CUT_VERSION = "1"
 """Part of what sync records: a change makes every document be cut again."""
 
 _CONTEXT_SHARE = 0.3
-_SMALL_SHARE = 0.15
+_SUBHEADING = 60
+_LEAD_IN = 120
+_COLUMN_NAME = re.compile(r"(?:19|20)\d\d|[^\W\d]+\.? \d{1,2},?(?: (?:19|20)\d\d)?|[^\d$€%]*")
 _DETECTABLE = 200
 
 
@@ -49,34 +52,66 @@ def cut(document: Document, count: Callable[[str], int], *, max_tokens: int) -> 
     The tokens of `Passage.context` (the header of a table that was cut) are within the bound; title
     and headings, which `Passage.indexed_text` puts in front, are not.
     """
+    units = list(_units(document, count, max_tokens))
     groups: list[list[_Unit]] = []
     size = 0
-    for unit in _units(document, count, max_tokens):
-        if groups and size + unit.tokens <= max_tokens and _together(groups[-1], unit, size, max_tokens):
+    for unit, rest in zip(units, _table_rests(units), strict=True):
+        if (
+            groups
+            and size + unit.tokens <= max_tokens
+            and _together(groups[-1], unit, size + rest <= max_tokens)
+        ):
             groups[-1].append(unit)
             size += unit.tokens
         else:
-            groups.append([unit])
-            size = unit.tokens + unit.context[1]
+            room = max_tokens - unit.tokens - unit.context[1]
+            groups.append([*_lead_in(document, groups, unit, room), unit])
+            size = sum(u.tokens for u in groups[-1]) + unit.context[1]
     language = document.language or detect(document.text)
     return [_passage(document, ordinal, group, language) for ordinal, group in enumerate(groups)]
 
 
-def _together(group: Sequence[_Unit], unit: _Unit, size: int, max_tokens: int) -> bool:
-    """Whether `unit` may stand in the passage begun by `group`, structure permitting."""
-    last = group[-1]
+def _together(group: Sequence[_Unit], unit: _Unit, table_fits: bool) -> bool:
+    """Whether `unit`, for which there is room, may stand in the passage begun by `group`."""
+    last = group[-1].block
     only_headings = all(u.block.kind in ("heading", "caption") for u in group)
-    small = size < _SMALL_SHARE * max_tokens
-    if unit.block.sheet != last.block.sheet:
+    if unit.block.sheet != last.sheet:
         return False
-    if unit.block.page != last.block.page:
+    if unit.block.page != last.page:
         # A heading at the foot of a page belongs to the text on the next.
         return only_headings
     if unit.block.kind == "heading":
-        return only_headings and len(unit.path) > len(last.path)
-    if _table(unit.block) != _table(last.block):
-        return only_headings or small
+        # Headings without text of their own go with what follows: alone they say nothing.
+        return only_headings
+    if _table(unit.block) not in (None, _table(last)):
+        return only_headings or table_fits
     return True
+
+
+def _lead_in(document: Document, groups: Sequence[list[_Unit]], unit: _Unit, room: int) -> list[_Unit]:
+    """The end of the last passage where it introduces `unit`: "Operating expenses:"."""
+    if not groups or len(groups[-1]) < 2 or unit.block.kind == "heading":
+        return []
+    last = groups[-1][-1]
+    short = last.end - last.start <= _LEAD_IN and _table(last.block) is None
+    introduces = last.block.kind in ("heading", "caption") or document.text[: last.end].endswith((":", "："))
+    fits = last.tokens <= room and last.block.page == unit.block.page
+    return [groups[-1].pop()] if short and introduces and fits else []
+
+
+def _table_rests(units: Sequence[_Unit]) -> list[int]:
+    """For each unit, the tokens of its table from there on; its own where it is in none."""
+    rests: list[int] = []
+    following: _Unit | None = None
+    for unit in reversed(units):
+        same = following is not None and _table(unit.block) is not None and _same_table(unit, following)
+        rests.append(unit.tokens + (rests[-1] if same else 0))
+        following = unit
+    return rests[::-1]
+
+
+def _same_table(a: _Unit, b: _Unit) -> bool:
+    return _table(a.block) == _table(b.block) and a.block.sheet == b.block.sheet
 
 
 def _table(block: Block) -> str | None:
@@ -97,8 +132,8 @@ def _passage(document: Document, ordinal: int, group: Sequence[_Unit], language:
         text=text,
         locator=replace(place, boxes=_outline(place.boxes)),
         title=document.title,
-        heading=_common([unit.path for unit in group]),
-        context=group[0].context[0],
+        heading=_section(group),
+        context=_context(group),
         # A manual in five languages is one document; its passages are not in one language.
         language=(detect(text, language) if len(text) > _DETECTABLE else "") or language,
         source=document.source,
@@ -108,12 +143,16 @@ def _passage(document: Document, ordinal: int, group: Sequence[_Unit], language:
     )
 
 
-def _common(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """The path of the section all units are in; a heading with what stands under it is one section."""
-    deepest = max(paths, key=len)
-    if all(deepest[: len(path)] == path for path in paths):
-        return deepest
-    shared = [a[0] for a in zip(*paths, strict=False) if len(set(a)) == 1]
+def _context(group: Sequence[_Unit]) -> str:
+    """The head of the table in whose middle the passage begins."""
+    rows = [unit for unit in group if unit.block.kind == "row"]
+    return rows[0].context[0] if rows and rows[0] in group[:2] else ""
+
+
+def _section(group: Sequence[_Unit]) -> tuple[str, ...]:
+    """The path of the section that the text stands in."""
+    paths = [unit.path for unit in group if unit.block.kind != "heading"] or [group[-1].path]
+    shared = [level[0] for level in zip(*paths, strict=False) if len(set(level)) == 1]
     return tuple(shared)
 
 
@@ -153,29 +192,61 @@ def _with_heads(document: Document) -> Iterator[tuple[Block, str]]:
     """Each block, and for the body rows of a table its caption and header rows."""
     caption: Block | None = None
     header: list[Block] = []
+    body = False
     previous: Block | None = None
+    last_row: Block | None = None
+    between = 0
     for block in document.blocks or (Block(kind="paragraph", start=0, end=len(document.text)),):
-        if block.kind == "row":
-            new = previous is None or _table(previous) != _table(block) or previous.sheet != block.sheet
-            if new:
-                header = []
-                caption = previous if previous is not None and previous.kind == "caption" else None
-            if block.header:
-                if previous is not None and not new and not previous.header:
-                    header = []
+        if block.kind != "row":
+            between += block.end - block.start
+            yield block, ""
+        else:
+            if last_row is None or between or _table(last_row) != _table(block):
+                if block.header or between > _SUBHEADING or not _alike(document, last_row, block):
+                    header, body = [], False
+                    caption = previous if previous is not None and _is_caption(document, previous) else None
+            elif block.header and body:
+                header, body = [], False
+            if block.header or (header and not body and _names_columns(document, block)):
                 header.append(block)
-        head = ""
-        if block.kind == "row" and not block.header:
-            row = document.text[block.start : block.end]
-            texts = [document.text[b.start : b.end] for b in header]
-            # "Column: value" rows carry their column names; the header would only repeat them.
-            if texts and row.startswith(f"{texts[-1].split(' | ')[0].strip()}: "):
-                texts = []
-            if caption is not None:
-                texts.insert(0, document.text[caption.start : caption.end])
-            head = "\n".join(texts)
-        yield block, head
+                yield block, ""
+            else:
+                body = True
+                yield block, _head(document, block, header, caption)
+            last_row, between = block, 0
         previous = block
+
+
+def _is_caption(document: Document, block: Block) -> bool:
+    """A caption, or a line in brackets such as "(In millions)", without which figures mean nothing."""
+    text = document.text[block.start : block.end]
+    return block.kind == "caption" or (len(text) <= _LEAD_IN and text.startswith("("))
+
+
+def _alike(document: Document, last: Block | None, block: Block) -> bool:
+    """Whether a table goes on: "Cost of sales:" between its rows parts it for a parser, not for a
+    reader. The first row may lack the column of the labels."""
+    if last is None or (last.page, last.sheet) != (block.page, block.sheet):
+        return False
+    columns = [document.text[b.start : b.end].count(" | ") for b in (last, block)]
+    return min(columns) > 0 and abs(columns[0] - columns[1]) <= 1
+
+
+def _names_columns(document: Document, row: Block) -> bool:
+    """Whether a row under the header still is one: "June 25, | June 26,", "2022 | 2021"."""
+    cells = [cell.strip() for cell in document.text[row.start : row.end].split(" | ")]
+    return len(cells) > 1 and all(_COLUMN_NAME.fullmatch(cell) for cell in cells if cell)
+
+
+def _head(document: Document, row: Block, header: Sequence[Block], caption: Block | None) -> str:
+    text = document.text[row.start : row.end]
+    texts = [document.text[block.start : block.end] for block in header]
+    # "Column: value" rows carry their column names; the header would only repeat them.
+    if texts and text.startswith(f"{texts[-1].split(' | ')[0].strip()}: "):
+        texts = []
+    if caption is not None and (header or caption.kind == "caption"):
+        texts.insert(0, document.text[caption.start : caption.end])
+    return "\n".join(texts)
 
 
 def _shortened(text: str, count: Callable[[str], int], max_tokens: int) -> tuple[str, int]:

@@ -66,6 +66,8 @@ def _summarise(
 def extract(texts: Sequence[str], language: str, count: int) -> str:
     """The `count` sentences that say most of what `texts` say, in their order."""
     pieces = _sentences(texts)
+    # A row of figures sums nothing up, as long as there is a sentence.
+    pieces = [piece for piece in pieces if not _is_row(piece)] or pieces
     ignored = stop_words((language or "en", "en"))
     words = [[w for w in _words(piece) if w not in ignored] for piece in pieces]
     frequency = Counter(word for each in words for word in set(each))
@@ -95,6 +97,10 @@ def _sentences(texts: Sequence[str]) -> list[str]:
             if len(found) == _MAX_SENTENCES:
                 return found
     return found
+
+
+def _is_row(text: str) -> bool:
+    return " | " in text or sum(c.isdigit() for c in text) > 0.3 * len(text)
 
 
 def _words(text: str) -> list[str]:

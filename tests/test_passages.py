@@ -136,13 +136,34 @@ def test_two_tables_pages_and_sheets_are_not_mixed() -> None:
         ("row", "A | B", {"table": "1", "header": True, "page": 1}),
         ("row", f"1 | {SENTENCE * 2}", {"table": "1", "page": 1}),
         ("row", "C | D", {"table": "2", "header": True, "page": 1}),
-        ("row", "3 | 4", {"table": "2", "page": 1}),
+        ("row", f"3 | {SENTENCE * 2}", {"table": "2", "page": 1}),
         ("paragraph", "The text on the next page.", {"page": 2}),
+    )
+    passages = cut(made, words, max_tokens=50)
+    check(made, passages, 50)
+    assert [p.text[:1] for p in passages] == ["A", "C", "T"]
+    assert [p.locator.page for p in passages] == [1, 1, 2]
+
+
+def test_the_head_of_a_financial_table_reaches_all_its_parts() -> None:
+    rows = [f"Item {n} | {n},000 | {n},500" for n in range(1, 30)]
+    made = structured(
+        ("row", "| Three Months Ended | Nine Months Ended", {"table": "5", "header": True, "page": 1}),
+        ("row", "June 25, | June 26,", {"table": "5", "page": 1}),
+        ("row", "2022 | 2021", {"table": "5", "page": 1}),
+        ("paragraph", "Net sales:", {"page": 1}),
+        *(("row", row, {"table": "6", "page": 1}) for row in rows[:12]),  # type: ignore[arg-type]
+        ("paragraph", "Cost of sales:", {"page": 1}),
+        *(("row", row, {"table": "7", "page": 1}) for row in rows[12:]),  # type: ignore[arg-type]
+        ("paragraph", "See accompanying notes of the statements, which are part of them all.", {"page": 1}),
+        ("row", "Other | 1 | 2", {"table": "8", "page": 1}),
     )
     passages = cut(made, words, max_tokens=120)
     check(made, passages, 120)
-    assert [p.text[:1] for p in passages] == ["A", "C", "T"]
-    assert [p.locator.page for p in passages] == [1, 1, 2]
+    head = "| Three Months Ended | Nine Months Ended\nJune 25, | June 26,\n2022 | 2021"
+    assert len(passages) > 3
+    assert {p.context for p in passages[1:] if "Item" in p.text.split("\n")[0]} == {head}
+    assert not any(p.text.endswith("sales:") for p in passages)
 
 
 def test_a_heading_at_the_foot_of_a_page_goes_with_its_text() -> None:
