@@ -61,7 +61,8 @@ CREATE TABLE staged_gone (document TEXT PRIMARY KEY, item TEXT) WITHOUT ROWID;
 CREATE TABLE journal (generation INTEGER NOT NULL, store_version INTEGER NOT NULL);
 CREATE TABLE generations (id INTEGER PRIMARY KEY AUTOINCREMENT, folder TEXT NOT NULL UNIQUE,
   status TEXT NOT NULL, embedder TEXT NOT NULL, fingerprint TEXT NOT NULL, dimension INTEGER NOT NULL,
-  metric TEXT NOT NULL, changed REAL NOT NULL, unsettled INTEGER NOT NULL DEFAULT 0);
+  metric TEXT NOT NULL, changed REAL NOT NULL, unsettled INTEGER NOT NULL DEFAULT 0,
+  behind INTEGER NOT NULL DEFAULT 1);
 CREATE TABLE files (generation INTEGER NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL,
   digest BLOB NOT NULL, PRIMARY KEY (generation, path)) WITHOUT ROWID;
 CREATE TABLE memory (id TEXT PRIMARY KEY, chat TEXT NOT NULL, question TEXT NOT NULL, answer TEXT NOT NULL,
@@ -121,7 +122,13 @@ class LedgerRow:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One build of the index. `status` is "building", "current" or "old"."""
+    """One build of the index.
+
+    Attributes:
+        status: "building", "current" or "old".  changed: when it became that, in epoch seconds.
+        unsettled: the engine may have removed files of its own since they were noted.
+        behind: committed to since the engine's indexes were last brought up to date.
+    """
 
     id: int
     folder: str
@@ -132,6 +139,7 @@ class Generation:
     metric: str
     changed: float
     unsettled: bool
+    behind: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,7 +356,8 @@ class State:
 
     def generations(self) -> list[Generation]:
         sql = (
-            "SELECT id, folder, status, embedder, fingerprint, dimension, metric, changed, unsettled"
+            "SELECT id, folder, status, embedder, fingerprint, dimension, metric, changed, unsettled,"
+            " behind"
             " FROM generations ORDER BY id"
         )
         return [Generation(*row) for row in self._all(sql)]
@@ -429,12 +438,15 @@ class State:
         with self.transaction() as db:
             db.execute("UPDATE generations SET unsettled = 1 WHERE id = ?", (generation,))
 
-    def settle(self, generation: int, files: Sequence[FileRow]) -> None:
+    def settle(self, generation: int, files: Sequence[FileRow], *, optimized: bool = False) -> None:
         """These, and only these, are the files of the index now."""
         with self.transaction() as db:
             db.execute("DELETE FROM files WHERE generation = ?", (generation,))
             _insert_files(db, generation, files)
-            db.execute("UPDATE generations SET unsettled = 0 WHERE id = ?", (generation,))
+            db.execute(
+                "UPDATE generations SET unsettled = 0, behind = behind AND NOT ? WHERE id = ?",
+                (optimized, generation),
+            )
 
     # --- the journal --------------------------------------------------------------------------
 
@@ -476,6 +488,7 @@ class State:
             generation = db.execute("SELECT generation FROM journal").fetchone()[0]
             _move_in(db, generation)
             _insert_files(db, generation, files)
+            db.execute("UPDATE generations SET behind = 1 WHERE id = ?", (generation,))
             _clear_journal(db)
 
     def drop_pending(self) -> None:

@@ -193,7 +193,7 @@ def _check_generation(workspace: WorkspaceDir, state: State, generation: Generat
         with closing(open_generation(workspace, generation)) as store:
             sample: list[StoredRow] = []
             yield from _check_rows(store, ledger, sample)
-            yield from _check_postings(store, sample)
+            yield from _check_postings(store, sample, generation.behind)
     except StorageError as error:
         yield Problem("index", error.problem)
 
@@ -225,8 +225,8 @@ def _check_rows(
         yield Problem("missing row", f"{document}: {count} of its passages", document=document)
 
 
-def _check_postings(store: Store, sample: Sequence[StoredRow]) -> Iterator[Problem]:
-    for reason in store.index_problems():
+def _check_postings(store: Store, sample: Sequence[StoredRow], behind: bool) -> Iterator[Problem]:
+    for reason in store.index_problems(behind=behind):
         yield Problem("postings", reason)
     for stored in sample:
         passage = stored.passage

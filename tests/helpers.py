@@ -8,7 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from loresmith.index import open_current
+from loresmith.state import State
 from loresmith.types import Block, Document, Locator, Passage, Vectors
+from loresmith.workspace import WorkspaceDir
 
 
 class HashEmbedder:
@@ -89,3 +92,10 @@ def document(text: str, *, id: str = "a.txt", labels: Sequence[str] = (), versio
         blocks=tuple(blocks),
         labels=tuple(labels),
     )
+
+
+def texts_of(workspace: WorkspaceDir) -> list[str]:
+    """The text of every passage that the workspace's index holds."""
+    with State.open(workspace.state_path) as state:
+        store = open_current(workspace, state)
+        return sorted(p.text for p in store.get(store.ids()))

@@ -197,17 +197,19 @@ class LanceStore:
 
     # --- the engine's indexes -----------------------------------------------------------------
 
-    def index_problems(self) -> list[str]:
+    def index_problems(self, *, behind: bool = False) -> list[str]:
         problems = []
         with _translated(self.path):
             present = {index.name for index in self._table.list_indices()}
             wanted = dict(_INDEXES)
             rows = int(self._table.count_rows())
-            if rows >= EXACT_BELOW:
+            if rows >= EXACT_BELOW and not behind:
                 wanted[_VECTOR_INDEX] = "HNSW_SQ"
             for name, kind in wanted.items():
                 if name not in present:
                     problems.append(f"the {kind} index {name} is missing")
+                    continue
+                if behind:
                     continue
                 stats = self._table.index_stats(name)
                 if stats.num_unindexed_rows:

@@ -87,8 +87,12 @@ class Store(Protocol):
         """Compact, bring the indexes up to date, clean what no reader can still be using."""
         ...
 
-    def index_problems(self) -> list[str]:
-        """What is missing or behind among the engine's indexes, in words; empty when all is well."""
+    def index_problems(self, *, behind: bool = False) -> list[str]:
+        """What is missing or behind among the engine's indexes, in words; empty when all is well.
+
+        Args:
+            behind: rows were committed since the last `optimize`, so that to be behind is no problem.
+        """
         ...
 
     def rebuild_indexes(self) -> None:

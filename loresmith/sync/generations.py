@@ -142,4 +142,4 @@ def optimize(workspace: WorkspaceDir, state: State, generation: Generation, stor
     faults.point("optimizing")
     store.optimize()
     faults.point("optimized")
-    state.settle(generation.id, files.record(workspace.index_dir / generation.folder))
+    state.settle(generation.id, files.record(workspace.index_dir / generation.folder), optimized=True)
