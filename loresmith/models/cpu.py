@@ -13,7 +13,7 @@ def count() -> int:
 
 
 def free(seconds: float = 0.1) -> int:
-    """Granted cores that idle, at least one, by watching for `seconds`.
+    """Granted cores that no other process uses, at least one, by watching for `seconds`.
 
     More threads than that slow each other down: each step of llama.cpp waits for its slowest
     thread. The load average would not do, since it remembers this program's own last run.
@@ -21,11 +21,12 @@ def free(seconds: float = 0.1) -> int:
     before = _idle_ticks()
     if before is None:
         return count()
-    start = time.monotonic()
+    start, own = time.monotonic(), time.process_time()
     time.sleep(seconds)
-    ticks = (time.monotonic() - start) * os.sysconf("SC_CLK_TCK")
-    idle = ((_idle_ticks() or 0) - before) / ticks
-    return max(1, min(count(), round(idle)))
+    passed = time.monotonic() - start
+    idle = ((_idle_ticks() or 0) - before) / os.sysconf("SC_CLK_TCK")
+    ours = time.process_time() - own  # another thread of ours, which will wait for the answer
+    return max(1, min(count(), round((idle + ours) / passed)))
 
 
 def has(*features: str) -> bool:
