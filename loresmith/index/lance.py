@@ -135,7 +135,8 @@ class LanceStore:
             search = (
                 self._table.search(query, vector_column_name="vector")
                 .distance_type(self.metric)
-                .ef(max(100, 2 * k))
+                # The engine refuses to look at fewer than it must refine.
+                .ef(max(100, REFINE * k))
                 .refine_factor(REFINE)
                 .limit(k)
                 .select([*_PAYLOAD, "_distance"])

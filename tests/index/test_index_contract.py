@@ -281,6 +281,7 @@ def test_the_vector_index_keeps_recall_and_filters(store: Store, monkeypatch: py
     only = store.search_dense(query("pump3 valve3"), 5, Filter(documents=("d3",)))
     assert len(only) == 5
     assert {p.document for p, _ in only} == {"d3"}
+    assert len(store.search_dense(query("pump3 valve3"), 300, Filter())) == 300
 
 
 def test_labels_are_kept_as_one_canonical_string(store: Store) -> None:
