@@ -80,8 +80,7 @@ def _package(data: bytes) -> str:
         with zipfile.ZipFile(io.BytesIO(data)) as package:
             names = set(package.namelist())
             if "mimetype" in names and package.getinfo("mimetype").file_size < 200:
-                kind = package.read("mimetype").decode("ascii", errors="replace").strip()
-                return kind
+                return package.read("mimetype").decode("ascii", errors="replace").strip()
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, RuntimeError):
         return "application/zip"
     for folder, kind in (("word/", DOCX), ("ppt/", PPTX), ("xl/", XLSX)):

@@ -109,13 +109,19 @@ class Draft:
                 return one_line(text[block.start : block.end])
         return ""
 
-    def document(
-        self, *, id: str, source: str, uri: str, version: str, media_type: str, **more: Any
-    ) -> Document:
+    def last_text(self) -> str:
+        """The text of the last block."""
+        wanted = self._length - self._blocks[-1].start if self._blocks else 0
+        parts: list[str] = []
+        while wanted > 0:
+            parts.append(self._parts[-1 - len(parts)])
+            wanted -= len(parts[-1])
+        return one_line("".join(reversed(parts)))
+
+    def document(self, name: str, *, version: str, media_type: str, **more: Any) -> Document:
+        """The finished value; `name` is its id, `more` the other fields of its source item."""
         return Document(
-            id=id,
-            source=source,
-            uri=uri,
+            id=name,
             version=version,
             media_type=media_type,
             title=self.title,

@@ -6,12 +6,22 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import median
 
 from loresmith.parsing.draft import Draft, Piece
 from loresmith.parsing.grid import Grid, grid_of
-from loresmith.parsing.layout import MARKER, Row, Segment, joined_signs, regions, rows_of, table_runs
-from loresmith.parsing.tables import add_table
+from loresmith.parsing.layout import (
+    MARKER,
+    Row,
+    Segment,
+    is_tabular,
+    joined_signs,
+    regions,
+    rows_of,
+    table_runs,
+)
+from loresmith.parsing.tables import Cell, add_table, is_number, is_year
 
 
 @dataclass(slots=True)
@@ -31,6 +41,8 @@ class _Style:
 
     body: float
     sizes: list[float]
+    words: frozenset[str]
+    hyphenated: bool
 
 
 def write_pages(draft: Draft, pages: Sequence[Page]) -> None:
@@ -116,7 +128,13 @@ def _style(pages: Sequence[Page]) -> _Style:
     for size in larger:
         if not sizes or size < 0.94 * sizes[-1]:
             sizes.append(size)
-    return _Style(body, sizes[:4])
+    texts = [s.text for page in pages for s in page.segments]
+    words = frozenset(
+        word for text in texts for word in re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)*", text.lower())
+    )
+    long = [text for text in texts if len(text) > 40]
+    broken = sum(text.endswith("-") for text in long)
+    return _Style(body, sizes[:4], words, broken > 0.03 * len(long))
 
 
 _NUMBERED = re.compile(r"^(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+\S")
@@ -148,9 +166,10 @@ def _write_region(draft: Draft, rows: list[Row], page: int, style: _Style) -> No
     rows = [joined_signs(row) for row in rows]
     grids: dict[int, tuple[int, Grid]] = {}
     for first, last in table_runs(rows):
-        grid = grid_of(rows[first:last])
-        if grid is not None:
-            grids[first] = (last, grid)
+        for one, end in _split(rows, first, last):
+            grid = grid_of(rows[one:end])
+            if grid is not None:
+                grids[one] = (end, grid)
     at = 0
     lines: list[Row] = []
     right = max((row.x1 for row in rows), default=0.0)
@@ -162,6 +181,7 @@ def _write_region(draft: Draft, rows: list[Row], page: int, style: _Style) -> No
             lines = []
         if at in grids:
             at, grid = grids[at]
+            _name_unit(draft, grid)
             add_table(
                 draft,
                 grid.rows,
@@ -182,9 +202,50 @@ def _write_region(draft: Draft, rows: list[Row], page: int, style: _Style) -> No
     _write_paragraph(draft, lines, page, style)
 
 
+_UNIT = re.compile(
+    r"\bin (?:millions|thousands|billions|percent|%)|\b(?:in Mio|in Tsd|in T€|in €|en millones|en milliers)",
+    re.I,
+)
+
+
+def _name_unit(draft: Draft, grid: Grid) -> None:
+    """ "(In millions)" above a table names its unit: it becomes the name of the first column, so
+    that it goes along when the table is cut."""
+    above = draft.last_text()
+    if grid.headers and not grid.rows[0][0].text and len(above) < 130 and _UNIT.search(above):
+        grid.rows[0][0] = Cell(above)
+
+
+def _split(rows: Sequence[Row], first: int, last: int) -> list[tuple[int, int]]:
+    """A run as one table; where it does not align, or new names of columns begin, as several."""
+    begins = [first]
+    body = False
+    for at in range(first, last):
+        values = [s.text for s in rows[at].segments[1:]]
+        numeric = any(is_number(v) and not is_year(v) for v in values)
+        names = is_tabular(rows[at]) and not numeric and rows[at].x0 > rows[begins[-1]].x0 + 30
+        if body and names and all(is_year(s.text) or not is_number(s.text) for s in rows[at].segments):
+            begins.append(at)
+            body = False
+        body = body or numeric
+    parts = list(zip(begins, [*begins[1:], last], strict=True))
+    found: list[tuple[int, int]] = []
+    for one, end in parts:
+        if grid_of(rows[one:end]) is not None:
+            found.append((one, end))
+            continue
+        cut = one
+        for at in range(one, end + 1):
+            if at == end or not is_tabular(rows[at]):
+                if at - cut >= 2:
+                    found.append((cut, at))
+                cut = at + 1
+    return found
+
+
 def _pitch(rows: Sequence[Row]) -> float:
     """The usual distance from one line to the next."""
-    steps = [b.y0 - a.y0 for a, b in zip(rows, rows[1:], strict=False) if 0 < b.y0 - a.y0 < 40]
+    steps = [b.y0 - a.y0 for a, b in pairwise(rows) if 0 < b.y0 - a.y0 < 40]
     return median(steps) if steps else 12.0
 
 
@@ -230,7 +291,7 @@ def _write_paragraph(draft: Draft, rows: Sequence[Row], page: int, style: _Style
     for number, row in enumerate(rows):
         for position, segment in enumerate(row.segments):
             if number and position == 0:
-                pieces.append(_between(pieces, segment.text))
+                pieces.append(_between(pieces, segment.text, style))
             elif pieces:
                 pieces.append(Piece(" "))
             pieces.append(Piece(segment.text, segment.box))
@@ -243,14 +304,22 @@ def _write_paragraph(draft: Draft, rows: Sequence[Row], page: int, style: _Style
         draft.add("paragraph", pieces, page=page)
 
 
-def _between(pieces: list[Piece], text: str) -> Piece:
-    """What joins two lines: a space; nothing after a hyphen that only broke the word, or in Chinese."""
+def _between(pieces: list[Piece], text: str, style: _Style) -> Piece:
+    """What joins two lines: a space; nothing in Chinese, nor after a hyphen."""
     last = pieces[-1].text
-    if re.search(r"[A-Za-zäöüßéèáíóúñç]{2}-$", last) and text[:1].islower():
-        pieces[-1] = Piece(last[:-1], pieces[-1].box)
+    broken = re.search(r"([^\W\d_]{2,})-$", last)
+    if broken and text[:1].islower():
+        rest = re.match(r"[^\W\d_]+", text)
+        whole = (broken[1] + (rest[0] if rest else "")).lower()
+        compound = (broken[0] + (rest[0] if rest else "")).lower()
+        # A hyphen that only broke the word goes; that of a compound ("debt-related") stays.
+        if whole in style.words or (compound not in style.words and style.hyphenated):
+            pieces[-1] = Piece(last[:-1], pieces[-1].box)
         return Piece("")
-    if re.search(r"[\u3040-\u30ff\u3400-\u9fff，。、；：）]$", last) and re.match(
-        r"[\u3040-\u30ff\u3400-\u9fff（，。]", text
-    ):
+    if _CJK_END.search(last) and _CJK_START.match(text):
         return Piece("")
     return Piece(" ")
+
+
+_CJK_END = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]$")
+_CJK_START = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")

@@ -11,16 +11,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from statistics import median
 
-from loresmith.parsing.tables import Cell
+from loresmith.parsing.tables import Cell, is_number, is_year
 from loresmith.types import Box
 
-_LEAD = re.compile(r"^(?:[$€£¥(+\-–—]|US\$|A\$|C\$|CHF|EUR|USD|GBP)$")
+_LEAD = re.compile(r"^(?:\(?[$€£¥]|\(|US\$|A\$|C\$|CHF|EUR|USD|GBP)$")
 _TRAIL = re.compile(r"^(?:[%)°*†‡§]|\)%|%\)|pts?\.?|bps)$")
 # What stands before a list item, with a gap after it that is no column of a table.
 MARKER = re.compile(
-    r"^(?:[•●○◦▪■□–—\-*·‣➢✓✔o]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)]|\d{1,2}(?:\.\d{1,2}){1,3}\.?)$"
+    r"^(?:(?:item|note|section|step|part|chapter|kapitel|abschnitt)\s+[\dIVX]{1,4}[A-Za-z]?[.:)]?|[•●○◦▪■□–—\-*·‣➢✓✔o]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)]|\d{1,2}(?:\.\d{1,2}){1,3}\.?)$",
+    re.IGNORECASE,
 )
 
 
@@ -134,7 +136,7 @@ def _same_line(line: Sequence[Word], word: Word) -> bool:
 
 def _segment(words: Sequence[Word]) -> Segment:
     text = words[0].text
-    for before, word in zip(words, words[1:], strict=False):
+    for before, word in pairwise(words):
         # Kerned or styled letters of one word come as words without a gap.
         tight = word.x0 - before.x1 < 0.08 * max(word.y1 - word.y0, 1.0) and word.run != before.run
         text += word.text if tight else " " + word.text
@@ -279,6 +281,13 @@ def is_tabular(row: Row) -> bool:
     return not (len(segments) == 2 and MARKER.match(segments[0].text))
 
 
+# A sentence that announces a table ends the one before it.
+_ANNOUNCES = re.compile(
+    r"\b(?:following|as follows|below|above|folgende|siguiente|suivant|seguente)\b.*[:.]$", re.IGNORECASE
+)
+LOOK_AHEAD = 3
+
+
 def table_runs(rows: Sequence[Row]) -> list[tuple[int, int]]:
     """Half-open ranges of rows that look like tables, before their columns were checked."""
     runs: list[tuple[int, int]] = []
@@ -288,19 +297,32 @@ def table_runs(rows: Sequence[Row]) -> list[tuple[int, int]]:
             at += 1
             continue
         last = at
-        step = at + 1
-        while step < len(rows) and _close(rows, step) and rows[step].segments[0].table is None:
-            if is_tabular(rows[step]):
-                last = step
-            elif step - last > 3 or not _is_label(rows[step], rows[at : last + 1]):
+        while (following := _next_tabular(rows, last)) is not None:
+            labels = rows[last + 1 : following]
+            if len(labels) > 1 and not any(_has_number(row) for row in rows[at : last + 1]):
                 break
-            step += 1
+            if not all(_is_label(row, [*rows[at : last + 1], rows[following]]) for row in labels):
+                break
+            last = following
         # A label just under the last row may be the rest of a wrapped cell.
-        while last + 1 < step and _continues(rows[last], rows[last + 1]):
+        while last + 1 < len(rows) and _close(rows, last + 1) and _continues(rows[last], rows[last + 1]):
             last += 1
         runs.append((at, last + 1))
         at = last + 1
     return runs
+
+
+def _has_number(row: Row) -> bool:
+    return any(is_number(s.text) and not is_year(s.text) for s in row.segments[1:])
+
+
+def _next_tabular(rows: Sequence[Row], at: int) -> int | None:
+    for step in range(at + 1, min(len(rows), at + 2 + LOOK_AHEAD)):
+        if not _close(rows, step) or rows[step].segments[0].table is not None:
+            return None
+        if is_tabular(rows[step]):
+            return step
+    return None
 
 
 def _close(rows: Sequence[Row], at: int) -> bool:
@@ -312,7 +334,9 @@ def _is_label(row: Row, table: Sequence[Row]) -> bool:
     """A line within a table that holds one cell: a group's name, a wrapped cell."""
     segment = row.segments[0]
     left, right = min(r.x0 for r in table), max(r.x1 for r in table)
-    if segment.x0 < left - 3 or segment.x1 > right + 3:
+    if segment.x0 < left - 20 or segment.x1 > right + 3:
+        return False
+    if _ANNOUNCES.search(segment.text) or (segment.text.endswith(".") and len(segment.text.split()) > 7):
         return False
     return segment.x1 - segment.x0 < 0.85 * (right - left) or segment.text.endswith(":")
 

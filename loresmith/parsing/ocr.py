@@ -46,17 +46,10 @@ def tessdata(settings: ParsingSection) -> tuple[str, str, str]:
     return str(folder), "+".join(present), ""
 
 
-def read_image(data: bytes, *, settings: ParsingSection, kind: str, **_: Any) -> Draft:
+def read_image(data: bytes, *, settings: ParsingSection, **_: Any) -> Draft:
     folder, languages, missing = tessdata(settings)
     if not languages:
         raise ParseError(f"is a picture and was not read: {missing}.")
-    from loresmith.parsing.pdf import _pages
-    from loresmith.parsing.picture import picture_to_pdf
+    from loresmith.parsing.pdf import read_pictured
 
-    draft = Draft()
-    pages, _unread = _pages(picture_to_pdf(data, kind), draft, (folder, languages), [1])
-    draft.metadata["ocr"] = languages
-    from loresmith.parsing.flow import write_pages
-
-    write_pages(draft, pages)
-    return draft
+    return read_pictured(data, folder, languages)

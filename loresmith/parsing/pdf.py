@@ -8,6 +8,8 @@ OCR where tessdata is installed, else reported.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from statistics import median
 from typing import Any
 
 from loresmith.config import ParsingSection
@@ -34,6 +36,15 @@ def read_pdf(data: bytes, *, settings: ParsingSection, **_: Any) -> Draft:
             draft.metadata["ocr"] = languages
         else:
             draft.warn(f"{_numbered(pictures)} hold only pictures and were not read: {missing}")
+    write_pages(draft, pages)
+    return draft
+
+
+def read_pictured(data: bytes, folder: str, languages: str) -> Draft:
+    """A picture file as a page of its own."""
+    draft = Draft()
+    pages, _unread = _pages(data, draft, ocr=(folder, languages), wanted=[1])
+    draft.metadata["ocr"] = languages
     write_pages(draft, pages)
     return draft
 
@@ -157,35 +168,47 @@ def _page(page: Any) -> tuple[Page, int]:
     for run, item in enumerate(page.text_items):
         if not item.text.strip():
             continue
-        if _unseen(item, dark, pictured):
+        if item.confidence is None and _unseen(item, dark, pictured):
             hidden += len(item.text.split())
-            continue
-        if item.rotation % 360 > 2 and item.rotation % 360 < 358:
+        elif 2 < item.rotation % 360 < 358:
             turned.append(item.text)
-            continue
-        bold = (item.font_weight or 0) >= 600 or bool(
-            re.search(r"bold|black|heavy|semibold", item.font_name or "", re.I)
-        )
-        size = item.font_height or item.height or 1.0
-        for word in item.words or [item]:
-            words.append(
-                Word(
-                    word.text.strip(),
-                    word.x,
-                    word.y,
-                    word.x + word.width,
-                    word.y + word.height,
-                    size,
-                    bold,
-                    run,
-                )  # fmt: skip
-            )
-    words = [word for word in words if word.text]
+        else:
+            words += _words(item, run)
+    if any(item.confidence is not None for item in page.text_items):
+        words = _evened(words)
     tables = _ruled_tables(page)
     for table in tables:
         words = [w for w in words if not _inside(w, table)]
     segments = [*segments_of(words), *tables]
     return Page(page.page_num, page.width, page.height, segments, tuple(turned)), hidden
+
+
+def _words(item: Any, run: int) -> list[Word]:
+    bold = (item.font_weight or 0) >= 600 or bool(
+        re.search(r"bold|black|heavy|semibold", item.font_name or "", re.IGNORECASE)
+    )
+    size = item.font_height or item.height or 1.0
+    found = []
+    for word in item.words or [item]:
+        text = word.text.strip()
+        if text:
+            found.append(
+                Word(text, word.x, word.y, word.x + word.width, word.y + word.height, size, bold, run)
+            )
+    return found
+
+
+def _evened(words: list[Word]) -> list[Word]:
+    """OCR boxes hold the ink, "a" lower than "b": all get the usual height, none is larger type
+    unless it is much larger."""
+    usual = median(word.y1 - word.y0 for word in words) * 1.25
+    found = []
+    for word in words:
+        height = word.y1 - word.y0
+        size = height if height > 1.7 * usual else usual
+        middle = (word.y0 + word.y1) / 2
+        found.append(replace(word, y0=middle - size / 2, y1=middle + size / 2, size=size, run=0))
+    return found
 
 
 def _inside(word: Word, area: Segment) -> bool:
@@ -240,13 +263,11 @@ def _ruled_tables(page: Any) -> list[Segment]:
         area = Box(
             block.bbox.x, block.bbox.y, block.bbox.x + block.bbox.width, block.bbox.y + block.bbox.height
         )
-        if not _is_ruled(lines, area):
-            continue
         rows = [
             [_cell(cell) for cell in row] for row in ([block.header] if block.header else []) + block.rows
         ]
         rows = [row for row in rows if any(cell.text for cell in row)]
-        if len(rows) < 2:
+        if len(rows) < 2 or not _is_ruled(lines, area, len(rows), max(map(len, rows))):
             continue
         texts = [[cell.text for cell in row] for row in rows]
         headers = header_rows(texts, styled=bool(block.header))
@@ -273,8 +294,8 @@ def _cell(cell: Any) -> Cell:
     return Cell(text, Box(round(b.x, 1), round(b.y, 1), round(b.x + b.width, 1), round(b.y + b.height, 1)))
 
 
-def _is_ruled(lines: list[Any], area: Box) -> bool:
-    """At least two vertical and two horizontal lines run through most of the area."""
+def _is_ruled(lines: list[Any], area: Box, rows: int, columns: int) -> bool:
+    """Lines run between all columns and most rows; underlined totals and shaded rows prove nothing."""
     height, width = area.y1 - area.y0, area.x1 - area.x0
     vertical: dict[int, float] = {}
     horizontal: dict[int, float] = {}
@@ -282,14 +303,14 @@ def _is_ruled(lines: list[Any], area: Box) -> bool:
         if abs(line.x1 - line.x2) < 1 and area.x0 - 8 <= line.x1 <= area.x1 + 8:
             top, bottom = sorted((line.y1, line.y2))
             length = min(bottom, area.y1 + 4) - max(top, area.y0 - 4)
-            vertical[round(line.x1 / 2)] = vertical.get(round(line.x1 / 2), 0.0) + max(0.0, length)
+            vertical[round(line.x1 / 3)] = vertical.get(round(line.x1 / 3), 0.0) + max(0.0, length)
         elif abs(line.y1 - line.y2) < 1 and area.y0 - 8 <= line.y1 <= area.y1 + 8:
             left, right = sorted((line.x1, line.x2))
             length = min(right, area.x1 + 4) - max(left, area.x0 - 4)
-            horizontal[round(line.y1 / 2)] = horizontal.get(round(line.y1 / 2), 0.0) + max(0.0, length)
+            horizontal[round(line.y1 / 3)] = horizontal.get(round(line.y1 / 3), 0.0) + max(0.0, length)
     tall = sum(length > 0.6 * height for length in vertical.values())
-    wide = sum(length > 0.5 * width for length in horizontal.values())
-    return tall >= 2 and wide >= 2
+    wide = sum(length > 0.6 * width for length in horizontal.values())
+    return tall >= columns and tall >= 2 and wide >= 0.75 * rows and wide >= 2
 
 
 def render(path: str, page: int, dpi: float) -> bytes:

@@ -48,10 +48,7 @@ _READERS = {
 }
 
 _NAMES = {
-    "application/x-ole": (
-        "an old or password-protected Office file",
-        "Save it as DOCX, XLSX or PPTX without password.",
-    ),
+    "application/x-ole": ("an old or password-protected Office file", "Save it as DOCX, XLSX or PPTX."),
     "application/zip": ("a ZIP archive", "Unpack it into the folder."),
     "application/gzip": ("a gzip archive", "Unpack it into the folder."),
     "application/vnd.rar": ("a RAR archive", "Unpack it into the folder."),
@@ -124,7 +121,7 @@ def _finish(draft: Draft, item: SourceItem, name: str, kind: str, version: str) 
     if draft.modified is None:
         draft.modified = item.mtime_ns / 1e9
     return draft.document(
-        id=name, source=item.source, uri=item.uri, version=version, media_type=kind, labels=item.labels
+        name, version=version, media_type=kind, source=item.source, uri=item.uri, labels=item.labels
     )
 
 

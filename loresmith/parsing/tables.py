@@ -24,7 +24,8 @@ _NUMBER = re.compile(
 )
 _YEAR = re.compile(r"^(?:FY\s?|Q[1-4]\s?)?(?:19|20)\d\d(?:\s?Q[1-4])?$")
 _KEY_NAMES = re.compile(
-    r"^(?:_?id|key|uid|uuid|sku|code|nr\.?|no\.?|number|nummer)$|[ _\-.](?:id|no\.?|nr\.?|number|code|nummer)$"
+    r"^(?:_?id|key|uid|uuid|sku|code|nr\.?|no\.?|number|nummer)$"
+    r"|[ _\-.](?:id|no\.?|nr\.?|number|code|nummer)$"
     r"|^(?:part|order|ticket|serial|teile|artikel|bestell)[ _\-]?(?:no\.?|nr\.?|number|nummer)$",
     re.IGNORECASE,
 )
@@ -58,6 +59,8 @@ def header_rows(rows: Sequence[Sequence[str]], *, styled: bool = False) -> int:
     if len(named) < 2 or len(named) < len(first) - 1 or len(set(named)) < len(named):
         return 0
     if any(len(name) > 60 for name in named) or any(is_number(name) and not is_year(name) for name in named):
+        return 0
+    if not all(any(ch.isalpha() for ch in name) or is_year(name) or name in "#%°" for name in named):
         return 0
     if styled:
         return 1
