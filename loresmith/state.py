@@ -315,8 +315,8 @@ class State:
         }
 
     def languages(self) -> list[str]:
-        """The languages of the documents, the most frequent first, without the unknown."""
-        sql = "SELECT language FROM documents WHERE language != '' GROUP BY language ORDER BY count(*) DESC"
+        """The languages of the documents, the most frequent first; "" where one is unknown."""
+        sql = "SELECT language FROM documents GROUP BY language ORDER BY count(*) DESC, language"
         return [row[0] for row in self._all(sql)]
 
     # --- items --------------------------------------------------------------------------------

@@ -143,7 +143,7 @@ def _check_all(workspace: WorkspaceDir) -> list[Problem]:
 
 
 def _has_index(workspace: WorkspaceDir) -> bool:
-    return any(workspace.index_dir.glob("*/"))
+    return bool(list(workspace.index_dir.glob("*/")))
 
 
 def _check(workspace: WorkspaceDir, state: State) -> Iterator[Problem]:

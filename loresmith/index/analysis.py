@@ -49,13 +49,14 @@ def terms(text: str, language: str) -> str:
 
 
 def query_terms(text: str, languages: Sequence[str] = ()) -> str:
-    """The terms of a query: every word as each of `languages` would have stemmed it.
+    """The terms of a query: every word as each of `languages` would have stemmed it ("": not at all,
+    as in the documents whose language is unknown).
 
     Stop words are left out unless nothing else is left. Without `languages` the query's own
     language and English are assumed, since a short question often does not show its language.
     """
     own = [code for code in (detect(text),) if code]
-    codes = tuple(dict.fromkeys(code for code in languages if code)) or (*own, "en")
+    codes = tuple(dict.fromkeys(languages)) or (*own, "en")
     ignored = stop_words(tuple(sorted({*codes, *own})))
     tokens = _tokens(text)
     kept = [token for token in tokens if token not in ignored] or tokens
