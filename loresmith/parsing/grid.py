@@ -32,7 +32,7 @@ def grid_of(rows: Sequence[Row]) -> Grid | None:
     if len(columns) < 2:
         return None
     fitting = sum(_fits(row, columns) for row in multi)
-    numeric = sum(any(is_number(s.text) for s in row.segments[1:]) for row in multi)
+    numeric = sum(any(is_number(s.text) and not is_year(s.text) for s in row.segments[1:]) for row in multi)
     if fitting < 0.7 * len(multi) or (len(multi) < 3 and numeric == 0):
         return None
     first_body = _first_body(rows, columns)
@@ -127,10 +127,9 @@ def _first_body(rows: Sequence[Row], columns: Sequence[Interval]) -> int:
         if cells[0].text and count and len(cells[0].text) > 3:
             break
         count = number + 1
-    else:
-        # No numbers at all: a table of words, its header is found by its style.
-        return 0
-    return count
+    body = [cell.text for row in rows[count:] for cell in _cells(row, columns)[1:]]
+    # Without numbers it is a table of words; its header is found by its style.
+    return count if any(is_number(text) for text in body) else 0
 
 
 def _names(rows: Sequence[Row], columns: Sequence[Interval]) -> tuple[list[str], list[Box | None]]:

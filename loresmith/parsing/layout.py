@@ -18,6 +18,7 @@ from loresmith.parsing.tables import Cell, is_number, is_year
 from loresmith.types import Box
 
 _LEAD = re.compile(r"^(?:\(?[$€£¥]|\(|US\$|A\$|C\$|CHF|EUR|USD|GBP)$")
+_CURRENCY = re.compile(r"^[$€£¥]$")
 _TRAIL = re.compile(r"^(?:[%)°*†‡§]|\)%|%\)|pts?\.?|bps)$")
 # What stands before a list item, with a gap after it that is no column of a table.
 MARKER = re.compile(
@@ -116,6 +117,9 @@ def segments_of(words: Sequence[Word]) -> list[Segment]:
             last = current[-1]
             height = max(last.y1 - last.y0, word.y1 - word.y0)
             wide = 1.5 if word.run == last.run else 0.95
+            if _CURRENCY.match(word.text) and last.text[-1:] in "0123456789)%-–—":
+                # A sign after a number belongs to the next number, however near it stands.
+                wide = 0.4
             if word.x0 - last.x1 > wide * height:
                 found.append(_segment(current))
                 current = [word]
@@ -299,7 +303,11 @@ def table_runs(rows: Sequence[Row]) -> list[tuple[int, int]]:
         last = at
         while (following := _next_tabular(rows, last)) is not None:
             labels = rows[last + 1 : following]
-            if len(labels) > 1 and not any(_has_number(row) for row in rows[at : last + 1]):
+            if (
+                len(labels) > 1
+                and not any(_has_number(row) for row in rows[at : last + 1])
+                and not all(row.text.endswith(":") for row in labels)
+            ):
                 break
             if not all(_is_label(row, [*rows[at : last + 1], rows[following]]) for row in labels):
                 break

@@ -255,7 +255,7 @@ def _unseen(item: Any, dark: list[Box], pictured: bool) -> bool:
 
 def _ruled_tables(page: Any) -> list[Segment]:
     """LiteParse's tables where ruling lines prove them; the others are found by our own geometry."""
-    lines = page.vector_graphics.lines if page.vector_graphics else []
+    lines = _ruling_lines(page)
     found = []
     for block in page.blocks or []:
         if block.kind != "table" or block.bbox is None:
@@ -294,20 +294,37 @@ def _cell(cell: Any) -> Cell:
     return Cell(text, Box(round(b.x, 1), round(b.y, 1), round(b.x + b.width, 1), round(b.y + b.height, 1)))
 
 
-def _is_ruled(lines: list[Any], area: Box, rows: int, columns: int) -> bool:
-    """Lines run between all columns and most rows; underlined totals and shaded rows prove nothing."""
+def _ruling_lines(page: Any) -> list[Box]:
+    """Strokes, and fills thin enough to be lines; the edges of shaded cells are none."""
+    if not page.vector_graphics:
+        return []
+    strokes = [
+        Box(min(v.x1, v.x2), min(v.y1, v.y2), max(v.x1, v.x2), max(v.y1, v.y2))
+        for v in page.vector_graphics.lines
+        if v.stroke
+    ]
+    fills = [
+        Box(x, y, x + width, y + height)
+        for x, y, width, height in (
+            s.bbox for s in page.vector_graphics.shapes if s.fill and not _light(s.fill_color)
+        )
+        if min(width, height) <= 1.5
+    ]
+    return strokes + fills
+
+
+def _is_ruled(lines: list[Box], area: Box, rows: int, columns: int) -> bool:
+    """Lines run between all columns and most rows; underlined totals prove nothing."""
     height, width = area.y1 - area.y0, area.x1 - area.x0
     vertical: dict[int, float] = {}
     horizontal: dict[int, float] = {}
     for line in lines:
-        if abs(line.x1 - line.x2) < 1 and area.x0 - 8 <= line.x1 <= area.x1 + 8:
-            top, bottom = sorted((line.y1, line.y2))
-            length = min(bottom, area.y1 + 4) - max(top, area.y0 - 4)
-            vertical[round(line.x1 / 3)] = vertical.get(round(line.x1 / 3), 0.0) + max(0.0, length)
-        elif abs(line.y1 - line.y2) < 1 and area.y0 - 8 <= line.y1 <= area.y1 + 8:
-            left, right = sorted((line.x1, line.x2))
-            length = min(right, area.x1 + 4) - max(left, area.x0 - 4)
-            horizontal[round(line.y1 / 3)] = horizontal.get(round(line.y1 / 3), 0.0) + max(0.0, length)
+        if line.x1 - line.x0 <= 1.5 and area.x0 - 8 <= line.x0 <= area.x1 + 8:
+            length = min(line.y1, area.y1 + 4) - max(line.y0, area.y0 - 4)
+            vertical[round(line.x0 / 3)] = vertical.get(round(line.x0 / 3), 0.0) + max(0.0, length)
+        elif line.y1 - line.y0 <= 1.5 and area.y0 - 8 <= line.y0 <= area.y1 + 8:
+            length = min(line.x1, area.x1 + 4) - max(line.x0, area.x0 - 4)
+            horizontal[round(line.y0 / 3)] = horizontal.get(round(line.y0 / 3), 0.0) + max(0.0, length)
     tall = sum(length > 0.6 * height for length in vertical.values())
     wide = sum(length > 0.6 * width for length in horizontal.values())
     return tall >= columns and tall >= 2 and wide >= 0.75 * rows and wide >= 2
