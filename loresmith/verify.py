@@ -36,7 +36,7 @@ from loresmith.sync.ledger import row_digest, text_digest, vector_digest
 from loresmith.types import Embedder, Filter, Passage, Progress
 from loresmith.workspace import WorkspaceDir, fsync_dir
 
-_SAMPLE = 50
+_SAMPLE = 20
 _ENOUGH = 1000
 _REPAIR = "Run `loresmith verify --repair`."
 

@@ -347,15 +347,15 @@ def _similarity(distance: float, metric: str) -> float:
 
 @contextmanager
 def _translated(path: Path) -> Iterator[None]:
-    """Turn the engine's errors into ours. It raises RuntimeError, ValueError and OSError alike, and
-    a Rust panic, over damaged files, which is no Exception."""
+    """Turn the engine's errors into ours. Over damaged files it raises RuntimeError, ValueError,
+    OSError, a missing column, or a Rust panic, which is no Exception."""
     try:
         yield
-    except (StorageError, KeyError, MemoryError):
+    except (StorageError, MemoryError):
         raise
     except OSError as error:
         raise _error(path, error) from error
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, TypeError, LookupError) as error:
         raise _error(path, error) from error
     except BaseException as error:
         if type(error).__name__ == "PanicException":
