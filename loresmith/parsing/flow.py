@@ -20,6 +20,7 @@ from loresmith.parsing.layout import (
     regions,
     rows_of,
     table_runs,
+    with_centred_cells,
 )
 from loresmith.parsing.tables import Cell, add_table, is_number, is_year
 
@@ -163,7 +164,7 @@ def _heading_level(row: Row, style: _Style) -> int:
 
 
 def _write_region(draft: Draft, rows: list[Row], page: int, style: _Style) -> None:
-    rows = [joined_signs(row) for row in rows]
+    rows = with_centred_cells([joined_signs(row) for row in rows])
     grids: dict[int, tuple[int, Grid]] = {}
     for first, last in table_runs(rows):
         for one, end in _split(rows, first, last):

@@ -94,7 +94,7 @@ def _fits(row: Row, columns: Sequence[Interval]) -> bool:
 
 def _cells(row: Row, columns: Sequence[Interval]) -> list[Cell]:
     cells = [Cell("") for _ in columns]
-    for segment in row.segments:
+    for segment in sorted(row.segments, key=lambda s: (round(s.y0), s.x0)):
         column = _column_of(segment, columns)
         # A lone label begins at the left whatever it runs over.
         if len(row.segments) == 1 and segment.x0 < columns[1][0] - 5 and segment.x0 < columns[0][1]:

@@ -277,6 +277,35 @@ def _merged(a: Segment, b: Segment, gap: str) -> Segment:
     )
 
 
+def with_centred_cells(rows: Sequence[Row]) -> list[Row]:
+    """Rows joined where a cell of several lines stands centred beside cells of one line: its lines
+    overlap the row in height and use a column that the row leaves empty."""
+    found: list[Row] = []
+    for row in rows:
+        last = found[-1] if found else None
+        if last is not None and (len(row.segments) > 1 or len(last.segments) > 1):
+            height = min(row.y1 - row.y0, last.y1 - last.y0)
+            overlap = min(row.y1, last.y1) - max(row.y0, last.y0)
+            one, other = (row, last) if len(row.segments) <= len(last.segments) else (last, row)
+            beside = all(_beside(s, other) for s in one.segments)
+            if overlap > 0.2 * height and beside and row.segments[0].table is None:
+                joined = sorted([*last.segments, *row.segments], key=lambda s: (s.x0, s.y0))
+                found[-1] = Row(joined)
+                continue
+        found.append(row)
+    return found
+
+
+def _beside(segment: Segment, row: Row) -> bool:
+    """Nothing of `row` on the same height stands over or under the segment."""
+    return all(
+        s.x1 <= segment.x0
+        or segment.x1 <= s.x0
+        or min(s.y1, segment.y1) - max(s.y0, segment.y0) < 0.1 * s.height
+        for s in row.segments
+    )
+
+
 def is_tabular(row: Row) -> bool:
     """Several cells side by side; a list marker with its item is not."""
     segments = row.segments

@@ -18,7 +18,7 @@ from loresmith.parsing.draft import Draft, one_line
 from loresmith.parsing.flow import Page, write_pages
 from loresmith.parsing.layout import Segment, Word, segments_of
 from loresmith.parsing.ocr import tessdata
-from loresmith.parsing.tables import Cell, header_rows
+from loresmith.parsing.ruled import Shade, ruled_tables
 from loresmith.types import Box
 
 BATCH = 20
@@ -27,6 +27,7 @@ TINY = 2.0
 
 def read_pdf(data: bytes, *, settings: ParsingSection, **_: Any) -> Draft:
     draft = Draft()
+    draft.title = _info_title(data)
     pages, pictures = _pages(data, draft, ocr=None, wanted=None)
     if pictures:
         folder, languages, missing = tessdata(settings)
@@ -59,7 +60,6 @@ def _open(data: bytes, **options: Any) -> Any:
         emit_word_boxes=True,
         extract_text_metadata=True,
         extract_vector_graphics=True,
-        extract_blocks=True,
         extract_document_metadata=True,
         include_complexity=True,
         continue_on_page_error=True,
@@ -156,6 +156,17 @@ def _metadata(draft: Draft, meta: Any) -> None:
             draft.title = one_line(html.unescape(title[1]))
 
 
+def _info_title(data: bytes) -> str:
+    """/Title of the information dictionary, which the engine does not tell; "" where it is packed."""
+    match = re.search(rb"/Title\s*\(((?:\\.|[^\\()])*)\)", data)
+    if b"/Encrypt" in data or not match:
+        return ""
+    raw = re.sub(rb"\\([0-7]{1,3})", lambda m: bytes([int(m[1], 8) & 255]), match[1])
+    raw = re.sub(rb"\\(.)", rb"\1", raw, flags=re.DOTALL)
+    marked = raw.startswith((b"\xfe\xff", b"\xff\xfe"))
+    return one_line(raw.decode("utf-16" if marked else "cp1252", errors="replace"))
+
+
 def _page(page: Any) -> tuple[Page, int]:
     """One page as segments and ruled tables; and how many of its words nobody can see."""
     dark = _dark_areas(page)
@@ -176,7 +187,7 @@ def _page(page: Any) -> tuple[Page, int]:
             words += _words(item, run)
     if any(item.confidence is not None for item in page.text_items):
         words = _evened(words)
-    tables = _ruled_tables(page)
+    tables = ruled_tables(_ruling_lines(page), _shades(page), words)
     for table in tables:
         words = [w for w in words if not _inside(w, table)]
     segments = [*segments_of(words), *tables]
@@ -228,12 +239,7 @@ def _light(colour: str | None) -> bool:
 
 
 def _dark_areas(page: Any) -> list[Box]:
-    shapes = page.vector_graphics.shapes if page.vector_graphics else []
-    return [
-        Box(s.bbox[0], s.bbox[1], s.bbox[0] + s.bbox[2], s.bbox[1] + s.bbox[3])
-        for s in shapes
-        if s.fill and s.fill_color and not _light(s.fill_color) and int(s.fill_color[:2], 16) > 32
-    ]
+    return [s.box for s in _shades(page) if not _light(s.colour) and int(s.colour[:2], 16) > 32]
 
 
 def _unseen(item: Any, dark: list[Box], pictured: bool) -> bool:
@@ -250,48 +256,7 @@ def _unseen(item: Any, dark: list[Box], pictured: bool) -> bool:
     return not any(b.x0 <= x <= b.x1 and b.y0 <= y <= b.y1 for b in dark)
 
 
-# --- ruled tables -----------------------------------------------------------------------------
-
-
-def _ruled_tables(page: Any) -> list[Segment]:
-    """LiteParse's tables where ruling lines prove them; the others are found by our own geometry."""
-    lines = _ruling_lines(page)
-    found = []
-    for block in page.blocks or []:
-        if block.kind != "table" or block.bbox is None:
-            continue
-        area = Box(
-            block.bbox.x, block.bbox.y, block.bbox.x + block.bbox.width, block.bbox.y + block.bbox.height
-        )
-        rows = [
-            [_cell(cell) for cell in row] for row in ([block.header] if block.header else []) + block.rows
-        ]
-        rows = [row for row in rows if any(cell.text for cell in row)]
-        if len(rows) < 2 or not _is_ruled(lines, area, len(rows), max(map(len, rows))):
-            continue
-        texts = [[cell.text for cell in row] for row in rows]
-        headers = header_rows(texts, styled=bool(block.header))
-        found.append(
-            Segment(
-                "",
-                area.x0,
-                area.y0,
-                area.x1,
-                area.y1,
-                table=tuple(tuple(row) for row in rows),
-                headers=headers,
-            )
-        )
-    return found
-
-
-def _cell(cell: Any) -> Cell:
-    text = one_line(re.sub(r"\*\*|<br\s*/?>", " ", cell.text))
-    text = text.replace("\\|", "|")
-    if cell.bbox is None:
-        return Cell(text)
-    b = cell.bbox
-    return Cell(text, Box(round(b.x, 1), round(b.y, 1), round(b.x + b.width, 1), round(b.y + b.height, 1)))
+# --- lines and shades -------------------------------------------------------------------------
 
 
 def _ruling_lines(page: Any) -> list[Box]:
@@ -303,31 +268,19 @@ def _ruling_lines(page: Any) -> list[Box]:
         for v in page.vector_graphics.lines
         if v.stroke
     ]
-    fills = [
-        Box(x, y, x + width, y + height)
-        for x, y, width, height in (
-            s.bbox for s in page.vector_graphics.shapes if s.fill and not _light(s.fill_color)
-        )
-        if min(width, height) <= 1.5
-    ]
-    return strokes + fills
+    fills = [_area(s) for s in page.vector_graphics.shapes if s.fill and not _light(s.fill_color)]
+    return strokes + [fill for fill in fills if min(fill.x1 - fill.x0, fill.y1 - fill.y0) <= 1.5]
 
 
-def _is_ruled(lines: list[Box], area: Box, rows: int, columns: int) -> bool:
-    """Lines run between all columns and most rows; underlined totals prove nothing."""
-    height, width = area.y1 - area.y0, area.x1 - area.x0
-    vertical: dict[int, float] = {}
-    horizontal: dict[int, float] = {}
-    for line in lines:
-        if line.x1 - line.x0 <= 1.5 and area.x0 - 8 <= line.x0 <= area.x1 + 8:
-            length = min(line.y1, area.y1 + 4) - max(line.y0, area.y0 - 4)
-            vertical[round(line.x0 / 3)] = vertical.get(round(line.x0 / 3), 0.0) + max(0.0, length)
-        elif line.y1 - line.y0 <= 1.5 and area.y0 - 8 <= line.y0 <= area.y1 + 8:
-            length = min(line.x1, area.x1 + 4) - max(line.x0, area.x0 - 4)
-            horizontal[round(line.y0 / 3)] = horizontal.get(round(line.y0 / 3), 0.0) + max(0.0, length)
-    tall = sum(length > 0.6 * height for length in vertical.values())
-    wide = sum(length > 0.6 * width for length in horizontal.values())
-    return tall >= columns and tall >= 2 and wide >= 0.75 * rows and wide >= 2
+def _shades(page: Any) -> list[Shade]:
+    shapes = page.vector_graphics.shapes if page.vector_graphics else []
+    found = [Shade(_area(s), s.fill_color) for s in shapes if s.fill and s.fill_color]
+    return [s for s in found if min(s.box.x1 - s.box.x0, s.box.y1 - s.box.y0) > 4]
+
+
+def _area(shape: Any) -> Box:
+    x, y, width, height = shape.bbox
+    return Box(x, y, x + width, y + height)
 
 
 def render(path: str, page: int, dpi: float) -> bytes:

@@ -79,7 +79,7 @@ def read_text(data: bytes, **_: Any) -> Draft:
     text = clean(text)
     draft.metadata["encoding"] = encoding
     blocks = []
-    for match in re.finditer(r"[^\s](?:.*\n?(?!\s*\n))*", text):
+    for match in re.finditer(r"\S.*(?:\n[ \t]*\S.*)*", text):
         end = match.start() + len(match.group().rstrip())
         blocks.append(Block(kind="paragraph", start=match.start(), end=end))
     draft.use_text(text, blocks)
