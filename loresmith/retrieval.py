@@ -1,7 +1,7 @@
 """Finding passages: candidates by meaning and by words, fused, cleaned, cut to a budget.
 
-    query -> dense and text candidates -> fusion -> (rerank) -> without near-duplicates
-          -> (diversity) -> hits
+    query -> dense and text candidates -> fusion, with the section's summary -> (rerank)
+          -> without near-duplicates -> (diversity) -> hits
 
 Promises: the filter goes into the store's own query, so nothing a reader may not see is ever a
 candidate; the same index and query give the same hits in the same order; a hit says by which scores
@@ -29,6 +29,7 @@ RRF_K = 60
 """Cormack, Clarke, Buettcher 2009."""
 
 _RERANKED = 30
+_SUMMARY_WEIGHT = 0.2
 _SIMILAR_PASSAGES = 16
 
 
@@ -70,9 +71,12 @@ def search(
     text: Scored = []
     if mode != "text" and embedder is not None:
         dense = store.search_dense(embedder.embed_queries([query])[0], candidates, where)
+    asked = query_terms(query, languages)
     if mode != "dense":
-        text = store.search_text(query_terms(query, languages), candidates, where)
+        text = store.search_text(asked, candidates, where)
     hits = _fuse(dense, text, settings)
+    if mode == "hybrid":
+        hits = _with_summaries(hits, asked)
     if rerank is not None and hits:
         hits = _reranked(query, hits, rerank)
     hits = _without_duplicates(hits, query, settings.duplicates, k if not settings.diversity else 4 * k)
@@ -131,6 +135,25 @@ def weighted(dense: Mapping[str, float], text: Mapping[str, float], weight: floa
         i: weight * alike.get(i, low) / high + (1 - weight) * text.get(i, 0.0) / best
         for i in {**dense, **text}
     }
+
+
+def _with_summaries(hits: Sequence[Hit], asked: str) -> list[Hit]:
+    """A passage of a section whose summary holds the query's words is likelier to be meant.
+
+    The summary's share of the query's terms is added with a small weight. (Indexing the summary with
+    the passage was measured and was worse: its words drown those of the passage.)
+    """
+    wanted = set(asked.split())
+    shares: dict[tuple[str, str], float] = {}
+    raised = []
+    for hit in hits:
+        key = hit.passage.summary, hit.passage.language
+        if key not in shares:
+            shares[key] = len(wanted & set(terms(*key).split())) / len(wanted) if wanted else 0.0
+        share = shares[key]
+        scores = {**hit.scores, "summary": share} if share else hit.scores
+        raised.append(replace(hit, score=hit.score + _SUMMARY_WEIGHT * share, scores=scores))
+    return sorted(raised, key=lambda h: (-h.score, h.passage.id))
 
 
 def _reranked(query: str, hits: list[Hit], rerank: Rerank) -> list[Hit]:

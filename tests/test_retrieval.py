@@ -115,6 +115,16 @@ def test_the_same_text_under_the_title_that_was_asked_for_is_kept(store: Store) 
     assert documents(hits).index("Aquila") == 0
 
 
+def test_the_summary_of_its_section_speaks_for_a_passage(store: Store) -> None:
+    about = {"one.txt": "Winter storage of the boiler.", "two.txt": "Summer cleaning of the boiler."}
+    for name, summary in about.items():
+        put(store, [replace(passage(f"Drain {name[0]} the circuit first.", document=name), summary=summary)])
+    for season, name in (("winter", "one.txt"), ("summer", "two.txt")):
+        hits = search(store, EMBEDDER, f"circuit boiler {season}", k=2)
+        assert documents(hits)[0] == name
+        assert hits[0].scores["summary"] > 0
+
+
 def test_diversity_brings_something_else_forward(store: Store) -> None:
     near = [f"The seal of the pump runs {word} hot water." for word in ("in", "under", "with", "on")]
     put(store, [passage(text, document=f"near{n}.txt") for n, text in enumerate(near)])
