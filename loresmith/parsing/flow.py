@@ -286,7 +286,12 @@ def _write_paragraph(draft: Draft, rows: Sequence[Row], page: int, style: _Style
     if not rows:
         return
     level = max((_heading_level(row, style) for row in rows), default=0)
-    if level and (not all(_heading_level(row, style) for row in rows) or len(rows) > 3):
+    text = " ".join(row.text for row in rows)
+    if level and (
+        not all(_heading_level(row, style) for row in rows)
+        or len(rows) > 3
+        or (text.endswith(".") and len(text.split()) > 12)
+    ):
         level = 0
     pieces: list[Piece] = []
     for number, row in enumerate(rows):

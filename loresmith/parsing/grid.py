@@ -124,12 +124,18 @@ def _first_body(rows: Sequence[Row], columns: Sequence[Interval]) -> int:
             if any(_cells(r, columns)[0].text == "" and is_tabular(r) for r in rows[number + 1 : number + 3]):
                 continue
             break
-        if cells[0].text and count and len(cells[0].text) > 3:
+        if cells[0].text and (count or not _is_header(rows[number:], columns)):
             break
         count = number + 1
     body = [cell.text for row in rows[count:] for cell in _cells(row, columns)[1:]]
     # Without numbers it is a table of words; its header is found by its style.
     return count if any(is_number(text) for text in body) else 0
+
+
+def _is_header(rows: Sequence[Row], columns: Sequence[Interval]) -> bool:
+    """The first of the rows names every column, its own first one too."""
+    texts = [[cell.text for cell in _cells(row, columns)] for row in rows]
+    return header_rows(texts, styled=rows[0].bold and not rows[-1].bold) > 0
 
 
 def _names(rows: Sequence[Row], columns: Sequence[Interval]) -> tuple[list[str], list[Box | None]]:

@@ -114,6 +114,16 @@ _WHITE_TEXT = re.compile(
 _BACKGROUND = re.compile(r"background(?:-color)?\s*:", re.I)
 
 
+_META = {
+    "author": "author",
+    "description": "description",
+    "article:modified_time": "modified",
+    "last-modified": "modified",
+    "date": "created",
+    "article:published_time": "created",
+}
+
+
 @dataclass(slots=True)
 class _Table:
     rows: list[list[str]] = field(default_factory=list)
@@ -172,10 +182,8 @@ class _Reader(HTMLParser):
     def _meta(self, attributes: dict[str, str]) -> None:
         name = (attributes.get("name") or attributes.get("property") or "").lower()
         value = attributes.get("content", "").strip()
-        names = {"author": "author", "description": "description", "article:modified_time": "modified",
-                 "last-modified": "modified", "date": "created", "article:published_time": "created"}  # fmt: skip
-        if value and name in names:
-            self.draft.metadata.setdefault(names[name], one_line(value))
+        if value and name in _META:
+            self.draft.metadata.setdefault(_META[name], one_line(value))
 
     def _is_hidden(self, tag: str, attributes: dict[str, str]) -> bool:
         style = attributes.get("style", "")
@@ -330,9 +338,10 @@ class _Reader(HTMLParser):
             self.draft.add(self.kind, text, page=self.page)  # type: ignore[arg-type]
 
     def _finish(self, table: _Table) -> None:
-        rows = [row for row in table.rows if any(cell for cell in row)]
-        heads = [head for head, row in zip([*table.heads, *[False] * len(table.rows)], table.rows, strict=False)
-                 if any(cell for cell in row)]  # fmt: skip
+        marks = [*table.heads, *[False] * len(table.rows)]
+        filled = [(row, mark) for row, mark in zip(table.rows, marks, strict=False) if any(row)]
+        rows = [row for row, _ in filled]
+        heads = [mark for _, mark in filled]
         if not rows:
             return
         if self.tables:

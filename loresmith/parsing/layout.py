@@ -103,10 +103,9 @@ def segments_of(words: Sequence[Word]) -> list[Segment]:
     """Words joined to segments, line by line."""
     lines: list[list[Word]] = []
     for word in sorted(words, key=lambda w: ((w.y0 + w.y1) / 2, w.x0)):
-        for line in reversed(lines[-6:]):
-            if _same_line(line, word):
-                line.append(word)
-                break
+        best = max(lines[-8:], key=lambda line: _on_line(line, word), default=None)
+        if best is not None and _on_line(best, word) > 0.55:
+            best.append(word)
         else:
             lines.append([word])
     found: list[Segment] = []
@@ -129,13 +128,17 @@ def segments_of(words: Sequence[Word]) -> list[Segment]:
     return found
 
 
-def _same_line(line: Sequence[Word], word: Word) -> bool:
-    y0, y1 = min(w.y0 for w in line), max(w.y1 for w in line)
-    overlap = min(y1, word.y1) - max(y0, word.y0)
-    # Against the tallest: a superscript joins its line, two tight lines do not join through it.
-    return overlap > 0.55 * min(y1 - y0, word.y1 - word.y0) and abs(
-        (y0 + y1) - (word.y0 + word.y1)
-    ) / 2 < 0.6 * max(y1 - y0, word.y1 - word.y0)
+def _on_line(line: Sequence[Word], word: Word) -> float:
+    """How far the word stands on the height of its nearest neighbour on the line, from 0 to 1.
+
+    Only the nearest counts: lines of two columns drift apart, and each word would pull the next.
+    """
+    near = min(line, key=lambda w: max(w.x0 - word.x1, word.x0 - w.x1))
+    if min(near.x1, word.x1) - max(near.x0, word.x0) > 0.5 * min(near.x1 - near.x0, word.x1 - word.x0):
+        # One above the other.
+        return 0.0
+    overlap = min(near.y1, word.y1) - max(near.y0, word.y0)
+    return overlap / max(0.1, min(near.y1 - near.y0, word.y1 - word.y0))
 
 
 def _segment(words: Sequence[Word]) -> Segment:

@@ -170,7 +170,7 @@ class ParserPool:
         return _failed(
             item,
             version,
-            f"damaged, or needs more than {self.settings.memory_mb} MB of memory: its reader ended ({cause}).",
+            f"damaged, or needs more than {self.settings.memory_mb} MB of memory (reader ended: {cause}).",
         )
 
     def _remove(self, worker: _Worker, selector: selectors.BaseSelector) -> None:

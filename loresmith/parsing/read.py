@@ -126,8 +126,9 @@ def _finish(draft: Draft, item: SourceItem, name: str, kind: str, version: str) 
 
 
 _JUNK_TITLE = re.compile(
-    r"^(?:untitled|microsoft (?:word|powerpoint|excel)\b.*|powerpoint[- ]pr.sentation.*|document\d*|dokument\d*|"
-    r"presentation\d*|pr.sentation\d*|slide \d+|title|workbook|mappe\d*|openpyxl|word document|.*\.(?:docx?|indd|qxd))$",
+    r"^(?:untitled|\(anonymous\)|microsoft (?:word|powerpoint|excel)\b.*|powerpoint[- ]pr.sentation.*"
+    r"|document\d*|dokument\d*|presentation\d*|pr.sentation\d*|slide \d+|title|workbook|mappe\d*"
+    r"|openpyxl|word document|[0-9A-Fa-f]{24,}|.*\.(?:docx?|indd|qxd|html?))$",
     re.IGNORECASE,
 )
 

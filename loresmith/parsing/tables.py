@@ -65,6 +65,10 @@ def header_rows(rows: Sequence[Sequence[str]], *, styled: bool = False) -> int:
     if styled:
         return 1
     body = [row for row in rows[1:] if any(cell.strip() for cell in row)]
+    digits = sum(any(ch.isdigit() for ch in row[0]) for row in body) / max(1, len(body))
+    if any(ch.isdigit() for ch in first[0]) and not is_year(first[0]) and digits >= 0.6:
+        # "1 to 4 pumps" over "5 to 9 pumps" is the first record.
+        return 0
     if len(first) == 2:
         # "Voltage | 400 V" over "Power | 5 kW" has no header; "Bolt | Torque" over numbers has one.
         has_digit = any(ch.isdigit() for ch in first[1])

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 from loresmith.parsing.draft import Draft, one_line
 from loresmith.parsing.package import Package, attribute, child, children, local
-from loresmith.parsing.tables import Cell, add_table, header_rows
+from loresmith.parsing.tables import Cell, add_table, column_names, header_rows
 from loresmith.types import BlockKind
 
 _BUILT_IN = {
@@ -256,6 +256,7 @@ def _tables(
     merged: list[tuple[int, int, int, int]],
 ) -> None:
     """Split the sheet where a row is left empty; a lone cell above a table is its caption."""
+    wide = {first for first, _, left, right in merged if right > left}
     for first, last, left, right in merged:
         if last - first < 10 and right - left < 50:
             _spread(rows, first, last, left, right)
@@ -273,7 +274,7 @@ def _tables(
             kind: BlockKind = "heading" if bold and len(text) < 100 else "paragraph"
             draft.add(kind, text, level=2 if kind == "heading" else 0, sheet=sheet, row=number)
         if group:
-            previous = _one_table(draft, group, sheet, previous)
+            previous = _one_table(draft, group, sheet, previous, wide)
 
 
 def _spread(rows: list[_Row], first: int, last: int, left: int, right: int) -> None:
@@ -300,14 +301,16 @@ class _Open:
     names: list[str]
 
 
-def _one_table(draft: Draft, group: list[_Row], sheet: str, previous: _Open | None) -> _Open | None:
+def _one_table(
+    draft: Draft, group: list[_Row], sheet: str, previous: _Open | None, wide: set[int]
+) -> _Open | None:
     columns = sorted({column for _, values, _ in group for column in values})
     grid = [[values.get(column, "") for column in columns] for _, values, _ in group]
     bold = [is_bold for _, _, is_bold in group]
     headers = 0
     # Two header rows: names over names, the upper one merged over several columns.
-    if len(grid) > 2 and bold[0] and bold[1] and len(set(filter(None, grid[0]))) < len(grid[1]):
-        headers = 2 if header_rows(grid[1:], styled=True) else 0
+    if len(grid) > 2 and (group[0][0] in wide or (bold[0] and bold[1] and len(set(grid[0])) < len(grid[0]))):
+        headers = 2 if header_rows([column_names(grid[:2]), *grid[2:]], styled=True) else 0
     fresh = bold[0] and not all(bold)
     continued = previous is not None and set(columns) <= set(previous.columns) and not fresh
     if not headers and not continued:
