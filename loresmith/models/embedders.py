@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ from tokenizers import Tokenizer
 
 from loresmith.config import EmbedderSection
 from loresmith.errors import LoresmithError, ModelError
-from loresmith.models import bert_graph, download, registry
+from loresmith.models import bert_graph, cpu, download, registry
 from loresmith.types import Embedder, Progress, Vectors
 from loresmith.workspace import write_atomic
 
@@ -132,7 +133,7 @@ class OnnxEmbedder:
         # threads use every core without the barriers of its own thread pool.
         with self._lock:
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)), "embedder")
+                self._pool = ThreadPoolExecutor(cpu.count(), "embedder")
             return self._pool
 
 
@@ -222,7 +223,8 @@ def _file_digest(path: Path) -> str:
 def _graph(folder: Path, weights: Path, config: Mapping[str, Any], pooling: bert_graph.Pooling) -> bytes:
     """The ONNX model, from the file kept beside the weights or built (and kept where that is allowed)."""
     made_from = weights.stat()
-    key = f"{bert_graph.GRAPH_VERSION}-{pooling}-{made_from.st_size}-{made_from.st_mtime_ns}"
+    int8 = _multiplies_bytes()
+    key = f"{bert_graph.GRAPH_VERSION}-{int8}-{pooling}-{made_from.st_size}-{made_from.st_mtime_ns}"
     kept = folder / f".loresmith-{hashlib.sha256(key.encode()).hexdigest()[:12]}.onnx"
     if kept.exists():
         return kept.read_bytes()
@@ -232,7 +234,7 @@ def _graph(folder: Path, weights: Path, config: Mapping[str, Any], pooling: bert
             for name, tensor in load_file(weights).items()
             if tensor.dtype.kind == "f"
         }
-        model = bert_graph.build(config, loaded, pooling)
+        model = bert_graph.build(config, loaded, pooling, int8=int8)
     except (SafetensorError, KeyError) as error:
         raise ModelError(f"{weights}: damaged or incomplete: {error}.", "Copy the model again.") from error
     if os.access(folder, os.W_OK):
@@ -241,6 +243,17 @@ def _graph(folder: Path, weights: Path, config: Mapping[str, Any], pooling: bert
         except LoresmithError:
             return model  # a full disk costs half a second at the next start, no more
     return model
+
+
+def _multiplies_bytes() -> bool:
+    """Whether bytes are quick and exact here.
+
+    Without VNNI an x86 processor adds the products of bytes in 16 bits, which overflow. Both graphs
+    agree to a cosine of .999, so that an index may move between machines: one fingerprint.
+    """
+    if platform.machine().lower() in ("x86_64", "amd64"):
+        return cpu.has("avx512_vnni", "avx_vnni")
+    return True
 
 
 def _session(model: bytes) -> Any:
