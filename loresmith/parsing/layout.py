@@ -243,7 +243,10 @@ def _is_text_on_both_sides(rows: Sequence[Row], gutter: float) -> bool:
         letters = "".join(s.text for part in lines for s in part)
         digits = sum(ch.isdigit() for ch in letters) / max(1, len(letters))
         cjk = sum("\u3040" <= ch <= "\u9fff" for ch in letters) > 0.3 * len(letters)
-        if (median(words) < 3.5 and not cjk) or sum(widths) / len(widths) < 0.5 or digits > 0.25:
+        numbers = sum(is_number(s.text) for part in lines for s in part) / sum(map(len, lines))
+        if (median(words) < 3.5 and not cjk) or sum(widths) / len(widths) < 0.5:
+            return False
+        if digits > 0.25 or numbers > 0.2:
             return False
     return True
 
@@ -347,9 +350,22 @@ def table_runs(rows: Sequence[Row]) -> list[tuple[int, int]]:
         # A label just under the last row may be the rest of a wrapped cell.
         while last + 1 < len(rows) and _close(rows, last + 1) and _continues(rows[last], rows[last + 1]):
             last += 1
-        runs.append((at, last + 1))
+        first = at
+        while first > 0 and (not runs or first > runs[-1][1]) and _is_name_above(rows, first):
+            first -= 1
+        runs.append((first, last + 1))
         at = last + 1
     return runs
+
+
+def _is_name_above(rows: Sequence[Row], at: int) -> bool:
+    """The line above stands over the names of columns alone: "Three Months Ended"."""
+    above, names = rows[at - 1], rows[at]
+    if len(above.segments) != 1 or above.segments[0].table is not None or not _close(rows, at):
+        return False
+    left = min(row.x0 for row in rows[at : at + 12])
+    over = names.x0 - 40 <= above.x0 and above.x1 <= names.x1 + 40
+    return names.x0 > left + 60 and above.x0 > left + 60 and over and len(above.text.split()) <= 10
 
 
 def _has_number(row: Row) -> bool:
@@ -374,7 +390,7 @@ def _is_label(row: Row, table: Sequence[Row]) -> bool:
     """A line within a table that holds one cell: a group's name, a wrapped cell."""
     segment = row.segments[0]
     left, right = min(r.x0 for r in table), max(r.x1 for r in table)
-    if segment.x0 < left - 20 or segment.x1 > right + 3:
+    if segment.x0 < left - 40 or segment.x1 > right + 3:
         return False
     if _ANNOUNCES.search(segment.text) or (segment.text.endswith(".") and len(segment.text.split()) > 7):
         return False
