@@ -159,11 +159,13 @@ def _check(workspace: WorkspaceDir, state: State) -> Iterator[Problem]:
         if info.item not in items:
             yield Problem("document", f"{info.id}: comes from nowhere", document=info.id)
     indexed: set[str] = set()
+    building = any(g.status == "building" for g in _live(state))
     for generation in _live(state):
         yield from _check_generation(workspace, state, generation)
         indexed |= state.indexed(generation.id).keys()
     for info in infos:
-        if info.id not in indexed:
+        # While another generation is being built, what changed has left the old one already.
+        if info.id not in indexed and not building:
             where = f"{info.id}: has no passages in the index"
             yield Problem("unindexed document", where, document=info.id)
 

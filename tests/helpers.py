@@ -99,3 +99,13 @@ def texts_of(workspace: WorkspaceDir) -> list[str]:
     with State.open(workspace.state_path) as state:
         store = open_current(workspace, state)
         return sorted(p.text for p in store.get(store.ids()))
+
+
+def acknowledged(workspace: WorkspaceDir) -> dict[str, list[str]]:
+    """Document id to the passages that the index holds of it, for what state.db says is indexed."""
+    with State.open(workspace.state_path) as state:
+        generation = state.current()
+        if generation is None:
+            return {}
+        store = open_current(workspace, state)
+        return {d: [p.text for p in store.of_document(d)] for d in state.indexed(generation.id)}

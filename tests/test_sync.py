@@ -34,7 +34,7 @@ def docs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def plant(tmp_path: Path, docs: Path) -> WorkspaceDir:
-    return folders.add_sources(folders.create(tmp_path / "plant"), [str(docs)])
+    return folders.add_sources(folders.create(tmp_path / "plant", {"parsing.workers": 1}), [str(docs)])
 
 
 def found(plant: WorkspaceDir, words: str, where: Filter | None = None) -> list[str]:
@@ -79,7 +79,7 @@ def test_a_changed_file_replaces_its_passages_and_embeds_only_new_text(tmp_path:
     docs.mkdir()
     sections = [f"# Part {n}\n\nThe part number {n} weighs {n} kg.\n\n" for n in range(20)]
     (docs / "parts.md").write_text("".join(sections))
-    plant = folders.add_sources(folders.create(tmp_path / "plant"), [str(docs)])
+    plant = folders.add_sources(folders.create(tmp_path / "plant", {"parsing.workers": 1}), [str(docs)])
     before = sync(plant, HashEmbedder())
     sections[7] = "# Part 7\n\nPart seven was withdrawn.\n\n"
     (docs / "parts.md").write_text("".join(sections))

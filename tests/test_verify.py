@@ -35,7 +35,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for n in range(4)
         )
         (docs / f"part{number}.md").write_text(sections)
-    plant = folders.add_sources(folders.create(root / "plant"), [str(docs)])
+    plant = folders.add_sources(folders.create(root / "plant", {"parsing.workers": 1}), [str(docs)])
     sync(plant, HashEmbedder())
     return root
 
