@@ -83,8 +83,8 @@ def search(
     """Find passages."""
     check_one_of(query, file, out)
     where = make_filter(source, document, label, access, since, until)
-    workspace = call.workspace(overrides(settings, embedder=embedder))
-    with call.progress() as progress:
+    flags = overrides(settings, embedder=embedder)
+    with call.workspace(flags) as workspace, call.progress() as progress:
         expert = workspace.expert(progress)
         if file is not None:
             batch.run(call, file, out, lambda q: found_dict(expert.search(q, k, mode, where)))
@@ -105,7 +105,9 @@ def similar(
 ) -> None:
     """Recommend documents like this one."""
     where = make_filter(source, None, label, access, since, until)
-    _show_hits(call, call.workspace().similar(document, k, where))
+    with call.workspace() as workspace:
+        found = workspace.similar(document, k, where)
+    _show_hits(call, found)
 
 
 def ask(
@@ -131,10 +133,10 @@ def ask(
     """
     check_one_of(question, file, out)
     where = make_filter(source, document, label, access, since, until)
-    workspace = call.workspace(overrides(settings, model=model, embedder=embedder))
-    say_choice(call, workspace)
+    flags = overrides(settings, model=model, embedder=embedder)
     citations = show.Citations()
-    with call.progress() as progress:
+    with call.workspace(flags) as workspace, call.progress() as progress:
+        say_choice(call, workspace)
         expert = workspace.expert(progress)
         if file is not None:
             batch.run(call, file, out, lambda q: expert.ask(q, arm=arm, where=where, k=k).to_dict())

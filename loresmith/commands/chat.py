@@ -5,13 +5,16 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from loresmith.commands import show
 from loresmith.commands.ask import say_choice
 from loresmith.commands.common import Call, ModelOption, SetOption, command, counted, overrides
+
+if TYPE_CHECKING:
+    from loresmith.expert import Workspace
 
 LEAVE = {"/exit", "/quit"}
 
@@ -30,15 +33,22 @@ def chat(
     settings: SetOption = None,
 ) -> None:
     """Ask one question after the other; earlier ones are remembered. Leave with /exit or Ctrl-D."""
-    workspace = call.workspace(overrides(settings, model=model))
-    if forget:
-        erased = workspace.forget(name)
-        if call.json:
-            call.emit({"chat": name, "forgotten": erased})
-        call.say(f"Erased {counted(erased, 'turn')} of “{name}”.")
-        return
-    say_choice(call, workspace)
-    turns: list[dict[str, Any]] = []
+    with call.workspace(overrides(settings, model=model)) as workspace:
+        if forget:
+            erased = workspace.forget(name)
+            if call.json:
+                call.emit({"chat": name, "forgotten": erased})
+            call.say(f"Erased {counted(erased, 'turn')} of “{name}”.")
+            return
+        say_choice(call, workspace)
+        turns = converse(call, workspace, name)
+    if call.json:
+        call.emit({"chat": name, "turns": turns})
+
+
+def converse(call: Call, workspace: Workspace, name: str) -> list[dict[str, Any]]:
+    """Answer until the questions end; what was answered, as JSON."""
+    turns = []
     with call.progress() as progress:
         expert = workspace.expert(progress)
         for question in questions(call):
@@ -47,8 +57,7 @@ def chat(
             answer = expert.ask(question, chat=name, on_sentence=show_sentence)
             show.closing(call, answer, citations)
             turns.append(answer.to_dict())
-    if call.json:
-        call.emit({"chat": name, "turns": turns})
+    return turns
 
 
 def questions(call: Call) -> Iterator[str]:

@@ -23,14 +23,18 @@ def register(app: typer.Typer) -> None:
         command(app)(function)
 
 
-def sync(call: Call, embedder: EmbedderOption = None, settings: SetOption = None) -> None:
-    """Read, cut, embed and index what changed in the sources. Safe to stop at any moment."""
-    workspace = call.workspace(overrides(settings, embedder=embedder))
-    with call.progress() as progress:
-        report = workspace.sync(progress).to_dict()
+def sync(call: Call, embedder: EmbedderOption = None, settings: SetOption = None) -> int:
+    """Read, cut, embed and index what changed in the sources. Safe to stop at any moment.
+
+    A document that cannot be read is reported and the rest goes on; exit status 1 only where a
+    source could not be read at all.
+    """
+    with call.workspace(overrides(settings, embedder=embedder)) as workspace:
+        with call.progress() as progress:
+            report = workspace.sync(progress).to_dict()
+        sources = {spec.uri for spec in workspace.folder.source_specs()}
     if call.json:
         call.emit(report)
-        return
     documents = report["documents"]
     failed = documents["failed"]
     call.say(
@@ -39,11 +43,23 @@ def sync(call: Call, embedder: EmbedderOption = None, settings: SetOption = None
         + f"; {counted(report['passages'], 'passage')} searchable ({report['seconds']:.1f} s)."
     )
     for failure in failed:
-        call.say(f"  not read: {failure['source']}: {failure['reason']}")
-    for warning in report.get("warnings", ()):
-        call.say(f"  note: {warning['source']}: {warning['reason']}")
-    if report["passages"]:
+        call.say(f"  not read: {described(failure)}")
+    for warning in report["warnings"]:
+        call.say(f"  note: {described(warning)}")
+    if not sources:
+        call.say("There are no sources. Next: loresmith add FOLDER")
+    elif report["passages"]:
         call.say('Next: loresmith ask "…"')
+    unread = [failure for failure in failed if failure["source"] in sources]
+    for failure in unread:
+        call.stderr.print(f"Error: source not read: {described(failure)}", markup=False)
+    return FAILED if unread else DONE
+
+
+def described(failure: dict[str, str]) -> str:
+    """ "place: reason", the place once."""
+    source, reason = failure["source"], failure["reason"]
+    return reason if reason.startswith(source) else f"{source}: {reason}"
 
 
 def verify(
@@ -52,8 +68,8 @@ def verify(
     embedder: EmbedderOption = None,
 ) -> int:
     """Check that the index is whole and agrees with what was read. Exit status 1 if not."""
-    workspace = call.workspace(overrides(embedder=embedder))
-    report = workspace.verify(repair=repair).to_dict()
+    with call.workspace(overrides(embedder=embedder)) as workspace:
+        report = workspace.verify(repair=repair).to_dict()
     if call.json:
         call.emit(report)
     for problem in report["problems"]:
