@@ -21,6 +21,9 @@ from loresmith.types import Document, Passage
 _MAX_SENTENCES = 400
 _MAX_CHARACTERS = 300
 _MODEL_CHARACTERS = 6000
+# A short line before one that begins anew is a heading, an address, a row; a long one is wrapped.
+_LINE_END = re.compile(r"(?<![^\n]{50})(?<=[^,;\s-])[ \t]*\n\s*(?=[\W\dA-ZÀ-Þ])")
+_MAIL_FIELD = re.compile(r"(?:From|To|Cc|Date|Sent|Subject|Von|An|Datum|Betreff|De|Para|A|Da|Fecha|Data): ")
 
 
 def summarise(
@@ -66,8 +69,8 @@ def _summarise(
 def extract(texts: Sequence[str], language: str, count: int) -> str:
     """The `count` sentences that say most of what `texts` say, in their order."""
     pieces = _sentences(texts)
-    # A row of figures sums nothing up, as long as there is a sentence.
-    pieces = [piece for piece in pieces if not _is_row(piece)] or pieces
+    # A row sums nothing up as long as there is a sentence; of a bare table its head says most.
+    pieces = [piece for piece in pieces if not _is_row(piece)] or pieces[:1]
     ignored = stop_words((language or "en", "en"))
     words = [[w for w in _words(piece) if w not in ignored] for piece in pieces]
     frequency = Counter(word for each in words for word in set(each))
@@ -93,14 +96,17 @@ def _sentences(texts: Sequence[str]) -> list[str]:
     found: list[str] = []
     for text in texts:
         for start, end in sentence_spans(text):
-            found.append(" ".join(text[start:end].split()))
-            if len(found) == _MAX_SENTENCES:
-                return found
-    return found
+            span = text[start:end]
+            pieces = span.split("\n") if _is_row(span) else _LINE_END.split(span)
+            found += [" ".join(piece.split()) for piece in pieces if not _MAIL_FIELD.match(piece.strip())]
+        if len(found) >= _MAX_SENTENCES:
+            break
+    return found[:_MAX_SENTENCES]
 
 
 def _is_row(text: str) -> bool:
-    return " | " in text or sum(c.isdigit() for c in text) > 0.3 * len(text)
+    fields = text.count(": ") >= 2 and text.count("; ") >= 1
+    return " | " in text or fields or sum(c.isdigit() for c in text) > 0.3 * len(text)
 
 
 def _words(text: str) -> list[str]:
