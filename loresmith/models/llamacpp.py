@@ -76,9 +76,9 @@ class LlamaCpp:
             trust_env=False,
         )
         self._running: set[_Generation] = set()
-        self._lock = threading.Lock()
-        # Also at interpreter exit: the socket's folder must not stay behind.
-        self._cleanup = weakref.finalize(self, _clean_up, self._http, self._folder)
+        # Also at interpreter exit: the socket's folder must not stay behind, and a thread that comes
+        # back from the engine into a dying interpreter would abort the process.
+        self._cleanup = weakref.finalize(self, _clean_up, self._running, self._http, self._folder)
         self._stop = self._turn_marks()
 
     @property
@@ -145,12 +145,7 @@ class LlamaCpp:
 
     def close(self) -> None:
         """Stop what runs and free the model's memory. Safe to call twice."""
-        with self._lock:
-            running, self._running = list(self._running), set()
-            server, self._server = self._server, None
-        for generation in running:
-            generation.stop()
-        del server
+        self._server = None
         self._cleanup()
 
     # --- the engine's side ------------------------------------------------------------------------
@@ -218,8 +213,7 @@ class LlamaCpp:
 
     def _stream(self, request: dict[str, Any]) -> Iterator[Generated]:
         generation = _Generation(self._engine(), request)
-        with self._lock:
-            self._running.add(generation)
+        self._running.add(generation)
         generation.start()
         try:
             for event in generation.events():
@@ -228,8 +222,7 @@ class LlamaCpp:
                     yield piece
         finally:
             generation.cancelled.set()
-            with self._lock:
-                self._running.discard(generation)
+            self._running.discard(generation)
 
 
 class _Generation:
@@ -325,7 +318,9 @@ def _start(head: gguf.GGUF, context_tokens: int, threads: int, socket: Path) -> 
         ) from error
 
 
-def _clean_up(http: httpx.Client, folder: Path) -> None:
+def _clean_up(running: set[_Generation], http: httpx.Client, folder: Path) -> None:
+    for generation in list(running):
+        generation.stop()
     http.close()
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -225,6 +225,22 @@ def test_a_quiet_child_process_ends_clean_and_can_be_interrupted(tmp_path):
     assert done.stderr == ""
 
 
+def test_leaving_in_the_middle_of_an_answer_is_a_clean_exit(tmp_path):
+    path = write_phi3_gguf(tmp_path / "m.gguf", ["The", " is", "The"], context=8192)
+    program = (
+        "import sys\n"
+        "from loresmith.config import ModelSection\n"
+        "from loresmith.models import llamacpp\n"
+        "m = llamacpp.load(ModelSection(name=sys.argv[1], threads=1, context_tokens=8192))\n"
+        "answer = m.generate([{'role': 'user', 'content': 'x'}], max_tokens=8000)\n"
+        "next(answer)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 # --- files that are no models ---------------------------------------------------------------------
 
 

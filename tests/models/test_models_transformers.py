@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -210,6 +212,13 @@ def test_a_closed_model_says_so(folder):
     model.close()
     with pytest.raises(ModelError, match="closed"):
         model.generate(QUESTION, max_tokens=8)
+
+
+def test_without_torch_the_install_line_is_shown():
+    program = "import sys; sys.modules['torch'] = None\nimport loresmith.models.transformers_model"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert 'pip install "loresmith[transformers]"' in done.stderr
+    assert "needs the package torch" in done.stderr
 
 
 # --- folders that are no models -------------------------------------------------------------------
