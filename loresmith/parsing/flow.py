@@ -204,29 +204,36 @@ def _write_region(draft: Draft, rows: list[Row], page: int, style: _Style) -> No
 
 
 _UNIT = re.compile(
-    r"\bin (?:millions|thousands|billions|percent|%)|\b(?:in Mio|in Tsd|in T€|in €|en millones|en milliers)",
-    re.I,
+    r"\([^()]*\b(?:in|en|em) (?:\w+ )?(?:millions?|thousands|billions|percent|millones|milliers|€|%)[^()]*\)"
+    r"|\([^()]*\bin (?:Mio|Tsd|T€|Millionen|Tausend)[^()]*\)",
+    re.IGNORECASE,
 )
 
 
 def _name_unit(draft: Draft, grid: Grid) -> None:
     """ "(In millions)" above a table names its unit: it becomes the name of the first column, so
     that it goes along when the table is cut."""
-    above = draft.last_text()
-    if grid.headers and not grid.rows[0][0].text and len(above) < 130 and _UNIT.search(above):
-        grid.rows[0][0] = Cell(above)
+    unit = _UNIT.search(draft.last_text()[-200:])
+    if grid.headers and not grid.rows[0][0].text and unit:
+        grid.rows[0][0] = Cell(unit[0])
 
 
 def _split(rows: Sequence[Row], first: int, last: int) -> list[tuple[int, int]]:
     """A run as one table; where it does not align, or new names of columns begin, as several."""
     begins = [first]
     body = False
+    left = min(row.x0 for row in rows[first:last])
     for at in range(first, last):
         values = [s.text for s in rows[at].segments[1:]]
         numeric = any(is_number(v) and not is_year(v) for v in values)
-        names = is_tabular(rows[at]) and not numeric and rows[at].x0 > rows[begins[-1]].x0 + 30
+        names = is_tabular(rows[at]) and not numeric and rows[at].x0 > left + 30
         if body and names and all(is_year(s.text) or not is_number(s.text) for s in rows[at].segments):
-            begins.append(at)
+            above = at
+            while (
+                above - 1 > begins[-1] and not is_tabular(rows[above - 1]) and rows[above - 1].x0 > left + 60
+            ):
+                above -= 1
+            begins.append(above)
             body = False
         body = body or numeric
     parts = list(zip(begins, [*begins[1:], last], strict=True))

@@ -124,7 +124,8 @@ def _first_body(rows: Sequence[Row], columns: Sequence[Interval]) -> int:
             if any(_cells(r, columns)[0].text == "" and is_tabular(r) for r in rows[number + 1 : number + 3]):
                 continue
             break
-        if cells[0].text and (count or not _is_header(rows[number:], columns)):
+        wrapped = count and len(values) >= 2 and row.y0 - rows[number - 1].y1 < 0.5 * (row.y1 - row.y0)
+        if cells[0].text and not wrapped and (count or not _is_header(rows[number:], columns)):
             break
         count = number + 1
     body = [cell.text for row in rows[count:] for cell in _cells(row, columns)[1:]]

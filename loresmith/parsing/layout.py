@@ -102,12 +102,16 @@ class Row:
 def segments_of(words: Sequence[Word]) -> list[Segment]:
     """Words joined to segments, line by line."""
     lines: list[list[Word]] = []
-    for word in sorted(words, key=lambda w: ((w.y0 + w.y1) / 2, w.x0)):
-        best = max(lines[-8:], key=lambda line: _on_line(line, word), default=None)
-        if best is not None and _on_line(best, word) > 0.55:
-            best.append(word)
+    for run in sorted(_runs(words), key=lambda r: ((r[0].y0 + r[0].y1) / 2, r[0].x0)):
+        best, fit = None, 0.55
+        for line in lines[-8:]:
+            on = _on_line(line, run)
+            if on > fit:
+                best, fit = line, on
+        if best is not None:
+            best += run
         else:
-            lines.append([word])
+            lines.append(run)
     found: list[Segment] = []
     for line in lines:
         line.sort(key=lambda w: w.x0)
@@ -128,17 +132,37 @@ def segments_of(words: Sequence[Word]) -> list[Segment]:
     return found
 
 
-def _on_line(line: Sequence[Word], word: Word) -> float:
-    """How far the word stands on the height of its nearest neighbour on the line, from 0 to 1.
+def _runs(words: Sequence[Word]) -> list[list[Word]]:
+    """Words of one text run of the file, which stand on one line; run 0 is no run (OCR)."""
+    found: list[list[Word]] = []
+    for word in words:
+        last = found[-1][-1] if found else None
+        if last is not None and word.run and word.run == last.run and abs(word.y0 - last.y0) < 1:
+            found[-1].append(word)
+        else:
+            found.append([word])
+    return found
+
+
+def _on_line(line: Sequence[Word], run: Sequence[Word]) -> float:
+    """How far the run stands on the height of its nearest neighbour on the line, from 0 to 1.
 
     Only the nearest counts: lines of two columns drift apart, and each word would pull the next.
     """
-    near = min(line, key=lambda w: max(w.x0 - word.x1, word.x0 - w.x1))
-    if min(near.x1, word.x1) - max(near.x0, word.x0) > 0.5 * min(near.x1 - near.x0, word.x1 - word.x0):
+    x0, x1, y0, y1 = run[0].x0, run[-1].x1, run[0].y0, run[0].y1
+    first = line[0]
+    if y0 > first.y1 + 20 or first.y0 > y1 + 20:
+        return 0.0
+    distance = float("inf")
+    near = first
+    for word in line:
+        gap = max(word.x0 - x1, x0 - word.x1)
+        if gap < distance:
+            near, distance = word, gap
+    if min(near.x1, x1) - max(near.x0, x0) > 0.5 * min(near.x1 - near.x0, x1 - x0):
         # One above the other.
         return 0.0
-    overlap = min(near.y1, word.y1) - max(near.y0, word.y0)
-    return overlap / max(0.1, min(near.y1 - near.y0, word.y1 - word.y0))
+    return (min(near.y1, y1) - max(near.y0, y0)) / max(0.1, min(near.y1 - near.y0, y1 - y0))
 
 
 def _segment(words: Sequence[Word]) -> Segment:
@@ -361,6 +385,8 @@ def table_runs(rows: Sequence[Row]) -> list[tuple[int, int]]:
 def _is_name_above(rows: Sequence[Row], at: int) -> bool:
     """The line above stands over the names of columns alone: "Three Months Ended"."""
     above, names = rows[at - 1], rows[at]
+    if any(is_number(s.text) and not is_year(s.text) for s in names.segments):
+        return False
     if len(above.segments) != 1 or above.segments[0].table is not None or not _close(rows, at):
         return False
     left = min(row.x0 for row in rows[at : at + 12])

@@ -176,7 +176,7 @@ def _page(page: Any) -> tuple[Page, int]:
     words: list[Word] = []
     turned: list[str] = []
     hidden = 0
-    for run, item in enumerate(page.text_items):
+    for run, item in enumerate(page.text_items, 1):
         if not item.text.strip():
             continue
         if item.confidence is None and _unseen(item, dark, pictured):
