@@ -94,7 +94,8 @@ def _lead_in(document: Document, groups: Sequence[list[_Unit]], unit: _Unit, roo
         return []
     last = groups[-1][-1]
     short = last.end - last.start <= _LEAD_IN and _table(last.block) is None
-    introduces = last.block.kind in ("heading", "caption") or document.text[: last.end].endswith((":", "："))
+    text = document.text[last.start : last.end]
+    introduces = last.block.kind in ("heading", "caption") or text.endswith((":", "："))
     fits = last.tokens <= room and last.block.page == unit.block.page
     return [groups[-1].pop()] if short and introduces and fits else []
 

@@ -98,7 +98,8 @@ def _sentences(texts: Sequence[str]) -> list[str]:
         for start, end in sentence_spans(text):
             span = text[start:end]
             pieces = span.split("\n") if _is_row(span) else _LINE_END.split(span)
-            found += [" ".join(piece.split()) for piece in pieces if not _MAIL_FIELD.match(piece.strip())]
+            lines = [" ".join(piece.split()) for piece in pieces]
+            found += [line for line in lines if _is_row(line) or not _MAIL_FIELD.match(line)]
         if len(found) >= _MAX_SENTENCES:
             break
     return found[:_MAX_SENTENCES]
