@@ -40,6 +40,8 @@ from loresmith.types import Block, Document, Embedder, Passage, SearchMode, Vect
 DEPTH = 50
 """Passages asked for, so that ten different documents are among them."""
 
+PART = 1024
+
 REFERENCES = {
     ("scifact", "text"): ".679 Anserini BM25",
     ("scifact", "dense"): ".645 all-MiniLM-L6-v2",
@@ -153,6 +155,11 @@ class KeptVectors:
         self._queries |= dict(zip(texts, self._kept("queries", texts), strict=True))
 
     def _kept(self, kind: str, texts: Sequence[str]) -> Vectors:
+        """In parts, so that a run that was stopped goes on where it was."""
+        parts = [self._part(kind, texts[i : i + PART]) for i in range(0, len(texts), PART)]
+        return np.concatenate(parts)
+
+    def _part(self, kind: str, texts: Sequence[str]) -> Vectors:
         digest = hashlib.sha256("\0".join([kind, self.fingerprint, *texts]).encode()).hexdigest()[:16]
         path = self._folder / f"{digest}.npy"
         if path.exists():
