@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import platform
 import threading
@@ -25,10 +26,12 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 from loresmith.config import EmbedderSection
-from loresmith.errors import LoresmithError, ModelError
+from loresmith.errors import ModelError, StorageError
 from loresmith.models import bert_graph, cpu, download, registry
 from loresmith.types import Embedder, Progress, Vectors
 from loresmith.workspace import write_atomic
+
+log = logging.getLogger(__name__)
 
 CHUNK = 4096
 """Texts that are tokenised at once: enough to find equals in length, little enough for memory."""
@@ -80,16 +83,15 @@ class OnnxEmbedder:
         self.max_tokens = length - special
         self.dimension = int(config["hidden_size"])
         pooling = _pooling(folder) or "mean"
-        weights = folder / "model.safetensors"
         digest = hashlib.sha256()
         for part in (
-            _file_digest(weights),
+            _file_digest(folder / "model.safetensors"),
             _file_digest(folder / "tokenizer.json"),
             str((bert_graph.GRAPH_VERSION, pooling, length, self._query_prefix, self._passage_prefix)),
         ):
             digest.update(part.encode())
         self.fingerprint = f"{Path(self.name).name}:{digest.hexdigest()[:16]}"
-        self._session = _session(_graph(folder, weights, config, pooling))
+        self._session = _load_graph(folder, config, pooling)
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
 
@@ -220,14 +222,17 @@ def _file_digest(path: Path) -> str:
         ) from error
 
 
-def _graph(folder: Path, weights: Path, config: Mapping[str, Any], pooling: bert_graph.Pooling) -> bytes:
-    """The ONNX model, from the file kept beside the weights or built (and kept where that is allowed)."""
+def _load_graph(folder: Path, config: Mapping[str, Any], pooling: bert_graph.Pooling) -> Any:
+    """The model in onnxruntime: from the graph kept beside the weights, or built and kept there."""
+    weights, int8 = folder / "model.safetensors", _multiplies_bytes()
     made_from = weights.stat()
-    int8 = _multiplies_bytes()
     key = f"{bert_graph.GRAPH_VERSION}-{int8}-{pooling}-{made_from.st_size}-{made_from.st_mtime_ns}"
     kept = folder / f".loresmith-{hashlib.sha256(key.encode()).hexdigest()[:12]}.onnx"
     if kept.exists():
-        return kept.read_bytes()
+        try:
+            return _session(kept.read_bytes())
+        except Exception as error:  # onnxruntime's own exceptions have no common base
+            log.warning("%s is damaged and is built again: %s", kept, error)
     try:
         loaded = {
             name.removeprefix("bert.").removeprefix("roberta."): tensor.astype(np.float32, copy=False)
@@ -240,9 +245,9 @@ def _graph(folder: Path, weights: Path, config: Mapping[str, Any], pooling: bert
     if os.access(folder, os.W_OK):
         try:
             write_atomic(kept, model)
-        except LoresmithError:
-            return model  # a full disk costs half a second at the next start, no more
-    return model
+        except StorageError as error:
+            log.info("the graph is not kept: %s", error)  # costs half a second at the next start
+    return _session(model)
 
 
 def _multiplies_bytes() -> bool:
