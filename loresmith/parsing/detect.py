@@ -19,7 +19,7 @@ CSV = "text/csv"
 JSON = "application/json"
 JSONL = "application/jsonl"
 MAIL = "message/rfc822"
-IMAGE = "image/"
+DAMAGED_ZIP = "application/x-damaged-zip"
 
 _IMAGES = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -82,7 +82,7 @@ def _package(data: bytes) -> str:
             if "mimetype" in names and package.getinfo("mimetype").file_size < 200:
                 return package.read("mimetype").decode("ascii", errors="replace").strip()
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, RuntimeError):
-        return "application/zip"
+        return DAMAGED_ZIP
     for folder, kind in (("word/", DOCX), ("ppt/", PPTX), ("xl/", XLSX)):
         if any(name.startswith(folder) for name in names):
             return kind

@@ -79,34 +79,48 @@ _EDGE_ROWS = 3
 
 
 def _running_lines(pages: Sequence[Page]) -> _Running:
-    """Lines that stand at the head or foot of several pages, numbers aside."""
-    edges: dict[int, list[tuple[str, Row, bool]]] = {}
+    """Lines that stand at the head or foot of several pages, with the same words and the same
+    numbers, or numbers that count the pages."""
+    edges: dict[int, list[tuple[set[str], Row, bool]]] = {}
     counted: Counter[str] = Counter()
     for page in pages:
         rows = [row for row in rows_of(page.segments) if row.segments[0].table is None]
-        top = [(row, _margin(row, page)) for row in rows[:_EDGE_ROWS]]
-        bottom = [(row, _margin(row, page)) for row in rows[max(_EDGE_ROWS, len(rows) - _EDGE_ROWS) :]]
-        edges[page.number] = [("top:" + _shape(row.text), row, edge) for row, edge in top]
-        edges[page.number] += [("end:" + _shape(row.text), row, edge) for row, edge in bottom]
-        counted.update({name for name, _, _ in edges[page.number]})
+        top = [("top", row) for row in rows[:_EDGE_ROWS]]
+        bottom = [("end", row) for row in rows[max(_EDGE_ROWS, len(rows) - _EDGE_ROWS) :]]
+        found = [
+            (_shapes(place, row.text, page.number), row, _margin(row, page)) for place, row in top + bottom
+        ]
+        edges[page.number] = found
+        counted.update({shape for shapes, _, _ in found for shape in shapes})
     running = _Running()
     for page in pages:
-        for name, row, in_margin in edges[page.number]:
-            repeated = counted[name] >= max(3, 0.25 * len(pages)) or (
-                in_margin and counted[name] >= 2 and counted[name] >= 0.4 * len(pages)
+        taken = []
+        for shapes, row, in_margin in edges[page.number]:
+            times = max(counted[shape] for shape in shapes)
+            repeated = times >= max(3, 0.25 * len(pages)) or (
+                in_margin and times >= 2 and times >= 0.4 * len(pages)
             )
             # Names of columns also repeat from page to page; they stand beside each other.
             table_like = len(row.segments) > 3 and not in_margin
             numbered = in_margin and _PAGE_NUMBER.match(row.text) is not None
             if (repeated and not table_like and len(row.text) < 200) or numbered:
-                running.segments.update((page.number, id(s)) for s in row.segments)
-                if row.text not in running.shown and not _PAGE_NUMBER.match(row.text):
-                    running.shown.append(row.text)
+                taken.append(row)
+        held = {id(s) for row in taken for s in row.segments}
+        if any(id(s) not in held for s in page.segments):
+            # A page on which nothing else stands keeps its lines.
+            running.segments.update((page.number, key) for key in held)
+            running.shown += [row.text for row in taken if not _PAGE_NUMBER.match(row.text)]
+    running.shown = list(dict.fromkeys(running.shown))
     return running
 
 
-def _shape(text: str) -> str:
-    return re.sub(r"\d+", "#", text.lower())
+def _shapes(place: str, text: str, page: int) -> set[str]:
+    """The line as it is, and with each of its numbers told by its distance from the page's."""
+    shapes = {f"{place}:{text.lower()}"}
+    for match in re.finditer(r"(?<![\d.,-])\d{1,4}(?![\d.,-])", text):
+        distance = int(match[0]) - page
+        shapes.add(f"{place}:{text[: match.start()].lower()}#{distance}{text[match.end() :].lower()}")
+    return shapes
 
 
 def _margin(row: Row, page: Page) -> bool:

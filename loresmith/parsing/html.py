@@ -15,6 +15,7 @@ from loresmith.parsing.draft import Draft, one_line
 from loresmith.parsing.tables import Cell, add_table, header_rows
 from loresmith.parsing.textual import decode
 
+MAX_DEPTH = 512
 _SILENT = frozenset(
     [
         "script",
@@ -170,6 +171,9 @@ class _Reader(HTMLParser):
         if tag in _VOID:
             if not self.silent:
                 self._void(tag, attributes)
+            return
+        if len(self.open) >= MAX_DEPTH:
+            # As browsers do: what is nested deeper is read flat.
             return
         self.open.append((tag, hidden))
         self.silent += hidden

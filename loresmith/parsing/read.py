@@ -49,6 +49,7 @@ _READERS = {
 
 _NAMES = {
     "application/x-ole": ("an old or password-protected Office file", "Save it as DOCX, XLSX or PPTX."),
+    detect.DAMAGED_ZIP: ("a damaged Office or ZIP file", "Copy or save it again."),
     "application/zip": ("a ZIP archive", "Unpack it into the folder."),
     "application/gzip": ("a gzip archive", "Unpack it into the folder."),
     "application/vnd.rar": ("a RAR archive", "Unpack it into the folder."),

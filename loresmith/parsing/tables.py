@@ -72,8 +72,9 @@ def header_rows(rows: Sequence[Sequence[str]], *, styled: bool = False) -> int:
     if len(first) == 2:
         # "Voltage | 400 V" over "Power | 5 kW" has no header; "Bolt | Torque" over numbers has one.
         has_digit = any(ch.isdigit() for ch in first[1])
-        share = sum(is_number(row[1]) for row in body if len(row) > 1) / max(1, len(body))
-        return 1 if not has_digit and share >= 0.6 else 0
+        units = [re.sub(r"[\d\s.,+()–−-]+", "", row[1]) for row in body if len(row) > 1 and is_number(row[1])]
+        alike = max((units.count(unit) for unit in set(units)), default=0)
+        return 1 if not has_digit and alike >= 0.6 * len(body) else 0
     return 1
 
 
