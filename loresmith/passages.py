@@ -21,12 +21,13 @@ from loresmith.language import detect
 from loresmith.locate import heading_path, locate
 from loresmith.types import Block, Box, Document, Passage
 
-CUT_VERSION = "1"
+CUT_VERSION = "2"
 """Part of what sync records: a change makes every document be cut again."""
 
 _CONTEXT_SHARE = 0.3
 _SUBHEADING = 60
 _LEAD_IN = 120
+_TOTALS = ("total", "sum", "gesamt", "somme", "合计", "総")
 _COLUMN_NAME = re.compile(r"(?:19|20)\d\d|[^\W\d]+\.? \d{1,2},?(?: (?:19|20)\d\d)?|[^\d$€%]*")
 _DETECTABLE = 200
 
@@ -59,7 +60,7 @@ def cut(document: Document, count: Callable[[str], int], *, max_tokens: int) -> 
         if (
             groups
             and size + unit.tokens <= max_tokens
-            and _together(groups[-1], unit, size + rest <= max_tokens)
+            and _together(document, groups[-1], unit, size + rest <= max_tokens)
         ):
             groups[-1].append(unit)
             size += unit.tokens
@@ -71,10 +72,11 @@ def cut(document: Document, count: Callable[[str], int], *, max_tokens: int) -> 
     return [_passage(document, ordinal, group, language) for ordinal, group in enumerate(groups)]
 
 
-def _together(group: Sequence[_Unit], unit: _Unit, table_fits: bool) -> bool:
+def _together(document: Document, group: Sequence[_Unit], unit: _Unit, table_fits: bool) -> bool:
     """Whether `unit`, for which there is room, may stand in the passage begun by `group`."""
     last = group[-1].block
     only_headings = all(u.block.kind in ("heading", "caption") for u in group)
+    leads_in = only_headings or all(_introduces(document, u.block) for u in group)
     if unit.block.sheet != last.sheet:
         return False
     if unit.block.page != last.page:
@@ -84,20 +86,28 @@ def _together(group: Sequence[_Unit], unit: _Unit, table_fits: bool) -> bool:
         # Headings without text of their own go with what follows: alone they say nothing.
         return only_headings
     if _table(unit.block) not in (None, _table(last)):
-        return only_headings or table_fits
+        return leads_in or table_fits
     return True
 
 
 def _lead_in(document: Document, groups: Sequence[list[_Unit]], unit: _Unit, room: int) -> list[_Unit]:
     """The end of the last passage where it introduces `unit`: "Operating expenses:"."""
-    if not groups or len(groups[-1]) < 2 or unit.block.kind == "heading":
-        return []
-    last = groups[-1][-1]
-    short = last.end - last.start <= _LEAD_IN and _table(last.block) is None
-    text = document.text[last.start : last.end]
-    introduces = last.block.kind in ("heading", "caption") or text.endswith((":", "："))
-    fits = last.tokens <= room and last.block.page == unit.block.page
-    return [groups[-1].pop()] if short and introduces and fits else []
+    taken: list[_Unit] = []
+    while groups and len(groups[-1]) > 1 and len(taken) < 3 and unit.block.kind != "heading":
+        last = groups[-1][-1]
+        room -= last.tokens
+        if room < 0 or last.block.page != unit.block.page or not _introduces(document, last.block):
+            break
+        taken.insert(0, groups[-1].pop())
+    return taken
+
+
+def _introduces(document: Document, block: Block) -> bool:
+    """Headings, captions, "(In millions)", "Cost of sales:": nothing without what follows."""
+    text = document.text[block.start : block.end]
+    if block.header or len(text) > _LEAD_IN:
+        return False
+    return _is_caption(document, block) or block.kind == "heading" or text.endswith((":", "："))
 
 
 def _table_rests(units: Sequence[_Unit]) -> list[int]:
@@ -193,6 +203,7 @@ def _with_heads(document: Document) -> Iterator[tuple[Block, str]]:
     """Each block, and for the body rows of a table its caption and header rows."""
     caption: Block | None = None
     header: list[Block] = []
+    group = ""
     body = False
     previous: Block | None = None
     last_row: Block | None = None
@@ -204,7 +215,7 @@ def _with_heads(document: Document) -> Iterator[tuple[Block, str]]:
         else:
             if last_row is None or between or _table(last_row) != _table(block):
                 if block.header or between > _SUBHEADING or not _alike(document, last_row, block):
-                    header, body = [], False
+                    header, group, body = [], "", False
                     caption = previous if previous is not None and _is_caption(document, previous) else None
             elif block.header and body:
                 header, body = [], False
@@ -213,7 +224,9 @@ def _with_heads(document: Document) -> Iterator[tuple[Block, str]]:
                 yield block, ""
             else:
                 body = True
-                yield block, _head(document, block, header, caption)
+                head = _head(document, block, header, caption)
+                yield block, "\n".join(part for part in (head, group) if part)
+                group = _group(document, block, group)
             last_row, between = block, 0
         previous = block
 
@@ -239,6 +252,14 @@ def _names_columns(document: Document, row: Block) -> bool:
     return len(cells) > 1 and all(_COLUMN_NAME.fullmatch(cell) for cell in cells if cell)
 
 
+def _group(document: Document, row: Block, group: str) -> str:
+    """The row that heads the rows after `row`: "Cost of sales:" until "Total cost of sales"."""
+    text = document.text[row.start : row.end]
+    if text.endswith((":", "：")) and " | " not in text:
+        return text
+    return "" if text.lower().startswith(_TOTALS) else group
+
+
 def _head(document: Document, row: Block, header: Sequence[Block], caption: Block | None) -> str:
     text = document.text[row.start : row.end]
     texts = [document.text[block.start : block.end] for block in header]
@@ -246,7 +267,8 @@ def _head(document: Document, row: Block, header: Sequence[Block], caption: Bloc
     if texts and text.startswith(f"{texts[-1].split(' | ')[0].strip()}: "):
         texts = []
     if caption is not None and (header or caption.kind == "caption"):
-        texts.insert(0, document.text[caption.start : caption.end])
+        title = document.text[caption.start : caption.end]
+        texts = [title, *texts] if title not in "".join(texts) else texts
     return "\n".join(texts)
 
 

@@ -166,6 +166,19 @@ def test_the_head_of_a_financial_table_reaches_all_its_parts() -> None:
     assert not any(p.text.endswith("sales:") for p in passages)
 
 
+def test_a_row_keeps_the_heading_of_its_group() -> None:
+    made = structured(
+        ("row", "Cost of sales:", {"table": "t"}),
+        *(("row", f"Item {n} | {n},000", {"table": "t"}) for n in range(1, 20)),  # type: ignore[arg-type]
+        ("row", "Total cost of sales | 99,000", {"table": "t"}),
+        *(("row", f"Gross {n} | {n},000", {"table": "t"}) for n in range(1, 20)),  # type: ignore[arg-type]
+    )
+    passages = cut(made, words, max_tokens=40)
+    check(made, passages, 40)
+    for passage in passages[1:]:
+        assert passage.context == ("Cost of sales:" if passage.text.startswith("Item") else "")
+
+
 def test_a_heading_at_the_foot_of_a_page_goes_with_its_text() -> None:
     made = structured(
         ("paragraph", SENTENCE, {"page": 1}),
