@@ -231,7 +231,7 @@ def _load_graph(folder: Path, config: Mapping[str, Any], pooling: bert_graph.Poo
     if kept.exists():
         try:
             return _session(kept.read_bytes())
-        except Exception as error:  # onnxruntime's own exceptions have no common base
+        except Exception as error:  # noqa: BLE001 - onnxruntime's have no common base
             log.warning("%s is damaged and is built again: %s", kept, error)
     try:
         loaded = {

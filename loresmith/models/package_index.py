@@ -139,12 +139,9 @@ class PackageIndex:
                         sha256 = fragment.removeprefix("sha256=") if fragment.startswith("sha256=") else None
                         return address, sha256, auth if same_host else None
             except Unreachable as error:
-                problems.append(error.problem)
-        tried = (
-            "no index (no-index is set)"
-            if not self.settings.indexes
-            else ", ".join(transfer.shown(url) for url in (*self.settings.find_links, *self.settings.indexes))
-        )
+                problems.append(error.problem.rstrip("."))
+        asked = [transfer.shown(url) for url in (*self.settings.find_links, *self.settings.indexes)]
+        tried = ", ".join(asked) or "any index (no-index is set)"
         why = f" ({problems[-1]})" if problems else ""
         raise Unreachable(
             f"The package {package}=={version} was not found in {tried}{why}.",
@@ -157,7 +154,7 @@ class PackageIndex:
             try:
                 response = self._clients(page).get(page, auth=auth, headers={"Accept": "text/html"})
             except httpx.TransportError as error:
-                raise Unreachable(f"{transfer.shown(page)}: {error or type(error).__name__}.") from error
+                raise Unreachable(f"{transfer.shown(page)}: {str(error) or type(error).__name__}.") from error
             if response.status_code == 404:
                 return
             if response.status_code != 200:

@@ -124,7 +124,7 @@ def _get(
                     length = response.headers.get("Content-Length", "")
                     total = have + int(length) if length.isdigit() else None
                     with open(partial, "ab" if have else "wb") as file:
-                        for piece in response.iter_raw(1 << 18):
+                        for piece in response.iter_raw():
                             file.write(piece)
                             have += len(piece)
                             report(have, total)
