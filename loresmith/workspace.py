@@ -1,7 +1,7 @@
 """A workspace on disk: paths, atomic writes, the writer's lock, the list of sources.
 
     plant/loresmith.toml            the user's; edited here only through tomlkit, comments kept
-    plant/.loresmith/state.db       what was acknowledged (see state.py)
+    plant/.loresmith/state.db       what was acknowledged (see state/)
     plant/.loresmith/index/<gen>/   vectors and postings of one generation
     plant/.loresmith/lock           flock of the one writer; the kernel drops it when it dies
 

@@ -14,7 +14,7 @@ from contextlib import closing
 from loresmith import faults
 from loresmith.errors import IndexDamaged
 from loresmith.index import Store, files, open_generation
-from loresmith.state import Batch, FileRow, Generation, State
+from loresmith.state import Batch, FileRow, Generation, State, journal
 from loresmith.types import Embedder, Passage, Vectors
 from loresmith.workspace import WorkspaceDir, translated_os_errors
 
@@ -25,13 +25,13 @@ KEEP_OLD_SECONDS = 600.0
 def recover(workspace: WorkspaceDir, state: State) -> None:
     """Roll an unfinished batch forward when the index has committed it, else drop it."""
     known = {g.id: g for g in state.generations()}
-    pending = state.pending()
+    pending = journal.pending(state)
     if pending is not None:
         generation, version = pending
         if generation in known and _moved_past(workspace, known[generation], version):
-            state.finish(record_new(workspace, state, known[generation]))
+            journal.finish(state, record_new(workspace, state, known[generation]))
         else:
-            state.drop_pending()
+            journal.drop(state)
     for unsettled in (g for g in known.values() if g.unsettled):
         state.settle(unsettled.id, files.record(workspace.index_dir / unsettled.folder))
 
@@ -120,7 +120,7 @@ def commit(
         state.put_items(batch.items)
         return
     version = store.version()
-    state.stage(batch, version)
+    journal.stage(state, batch, version)
     faults.point("staged")
     try:
         if rows is None:
@@ -132,7 +132,7 @@ def commit(
     except Exception:
         recover(workspace, state)
         raise
-    state.finish(new)
+    journal.finish(state, new)
     faults.point("finished")
 
 

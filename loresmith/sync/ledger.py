@@ -9,7 +9,7 @@ import numpy as np
 
 from loresmith.index.filters import access_key
 from loresmith.state import LedgerRow
-from loresmith.state_codec import digest
+from loresmith.state.codec import digest
 from loresmith.types import Passage, Vectors
 
 
