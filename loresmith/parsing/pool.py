@@ -142,14 +142,15 @@ class ParserPool:
                     yield result
                 continue
             worker.buffer += chunk
-            # What comes proves that the file is read; only silence runs out of time.
-            worker.deadline = max(worker.deadline, time.monotonic() + 5)
             while (message := wire.unframe(worker.buffer)) is not None:
                 if "version" in message:
                     worker.version = str(message["version"])
                 elif worker.item is not None:
                     item, worker.item = worker.item, None
                     yield _result(item, worker.version, message)
+            if worker.buffer:
+                # A result on its way was in time; the consumer may have kept it waiting.
+                worker.deadline = max(worker.deadline, time.monotonic() + 5)
         for worker in busy:
             if worker.item is not None and id(worker) not in heard and time.monotonic() >= worker.deadline:
                 item, version = worker.item, worker.version

@@ -130,13 +130,15 @@ def xlsx(sheets: Mapping[str, str], *, hidden: Sequence[str] = (), styles: str =
     """`sheets`: name -> the XML inside <worksheet>."""
     main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     targets = {f"r{n}": ("worksheet", f"worksheets/sheet{n}.xml") for n in range(1, len(sheets) + 1)}
+    state = dict.fromkeys(hidden, ' state="hidden"')
     listed = "".join(
-        f'<sheet name="{name}" sheetId="{n}" r:id="r{n}"{" state=" + chr(34) + "hidden" + chr(34) if name in hidden else ""}/>'
+        f'<sheet name="{name}" sheetId="{n}" r:id="r{n}"{state.get(name, "")}/>'
         for n, name in enumerate(sheets, 1)
     )
+    book = f'<workbook xmlns="{main}" xmlns:r="{_OFFICE}"><sheets>{listed}</sheets></workbook>'
     parts: dict[str, str | bytes] = {
         "_rels/.rels": _relations({"r1": ("officeDocument", "xl/workbook.xml")}),
-        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{_OFFICE}"><sheets>{listed}</sheets></workbook>',
+        "xl/workbook.xml": book,
         "xl/_rels/workbook.xml.rels": _relations(targets | {"s": ("styles", "styles.xml")}),
         "xl/styles.xml": f'<styleSheet xmlns="{main}">{styles}</styleSheet>',
     }

@@ -31,10 +31,10 @@ def test_a_quote_is_found_on_its_page_and_in_its_box(parse: Parse) -> None:
 
 
 def test_lines_that_differ_in_their_numbers_are_no_running_heads(parse: Parse) -> None:
-    pages = [PdfPage(texts=[(72, 50, 12, f"Pump {n * n + 7} has the code {n * 13}."), (72, 80, 12, f"{n} rest")])
-             for n in range(1, 8)]  # fmt: skip
+    lines = [f"Pump {n * n + 7} has the code {n * 13}." for n in range(1, 8)]
+    pages = [PdfPage(texts=[(72, 50, 12, line), (72, 80, 12, "The rest.")]) for line in lines]
     text = parse("m.pdf", pdf(pages))[0].text
-    assert all(f"Pump {n * n + 7} has the code {n * 13}." in text for n in range(1, 8))
+    assert all(line in text for line in lines)
 
 
 def test_hidden_text_is_left_out_and_reported(parse: Parse) -> None:
@@ -44,7 +44,8 @@ def test_hidden_text_is_left_out_and_reported(parse: Parse) -> None:
             (72, 130, 12, "white on white", "F1", "1 1 1"),
             (72, 160, 1, "much too small to be read"),
         ],
-        raw="0.1 0.1 0.4 rg 60 580 300 30 re f\nBT 3 Tr 0 0 0 rg /F1 12 Tf 72 500 Td (invisible mode) Tj ET 0 Tr\n"
+        raw="0.1 0.1 0.4 rg 60 580 300 30 re f\n"
+        "BT 3 Tr 0 0 0 rg /F1 12 Tf 72 500 Td (invisible mode) Tj ET 0 Tr\n"
         "BT 0 Tr 1 1 1 rg /F1 12 Tf 72 590 Td (white on dark blue) Tj ET\n",
     )
     document = parse("m.pdf", pdf([page]))[0]
