@@ -16,8 +16,8 @@ from functools import cache
 from importlib.resources import files
 
 from loresmith.answering import facts
-from loresmith.answering.evidence import Piece, Question, agreement, question_coverage
-from loresmith.answering.text import coverage, fold, terms
+from loresmith.answering.evidence import Piece, Question, agreement, covered, weigh
+from loresmith.answering.text import fold, terms
 from loresmith.types import Hit, LanguageModel, Message
 
 FEATURES = ("dense", "text", "piece", "passage", "entities", "figure", "agrees", "stated")
@@ -69,6 +69,7 @@ def features(
     if not hits:
         return dict.fromkeys(FEATURES, 0.0)
     top = [piece for _, piece in ranked[:3]]
+    weights = weigh(question, [piece for _, piece in ranked])
     bm25 = max((h.scores.get("text", 0.0) for h in hits), default=0.0)
     everything = [fold(h.passage.indexed_text() + "\n" + h.passage.document) for h in hits]
     wanted = [fold(n) for n in question.names]
@@ -77,8 +78,8 @@ def features(
     return {
         "dense": max(0.0, max((h.scores.get("dense", 0.0) for h in hits), default=0.0)),
         "text": min(1.0, bm25 / (5.0 * max(1, len(question.terms)))),
-        "piece": max((question_coverage(question, p) for p in top), default=0.0),
-        "passage": max(coverage(question.terms, terms(h.passage.indexed_text())) for h in hits),
+        "piece": max((covered(weights, p.terms, terms(p.around)) for p in top), default=0.0),
+        "passage": max(covered(weights, terms(h.passage.indexed_text())) for h in hits),
         "entities": sum(entities) / len(entities) if entities else 1.0,
         "figure": float(not question.wants_number or any(p.numbers for p in top)),
         "agrees": float(any(not agreement(question, p) for p in top)),

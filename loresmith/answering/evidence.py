@@ -7,6 +7,7 @@ the question they hold.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from dataclasses import dataclass
 from loresmith.answering import facts
 from loresmith.answering.facts import Number
 from loresmith.answering.sentences import pieces
-from loresmith.answering.text import coverage, fold, matches, terms, words
-from loresmith.answering.vocabulary import GERMAN, POLAR, QUANTITY, TO_MODEL
+from loresmith.answering.text import fold, matches, terms, words
+from loresmith.answering.vocabulary import CAPTION, GERMAN, HOW_MANY, MONEY, POLAR, QUANTITY, TO_MODEL, WHO
 from loresmith.types import Hit, Passage
 
 
@@ -69,6 +70,14 @@ def talks_to_model(text: str) -> bool:
     return TO_MODEL.search(text) is not None
 
 
+def _only_names(passage: Passage, content: str, row: bool) -> bool:
+    """Whether a piece is a heading, a caption or a row of column names: it says nothing itself."""
+    if row:
+        return "›" in content or not any(c.isdigit() for c in content)
+    bare = fold(content).strip("#*. ")
+    return CAPTION.match(content) is not None or bare in {fold(h) for h in (passage.title, *passage.heading)}
+
+
 def gather(hits: Sequence[Hit]) -> list[Piece]:
     """All pieces of all hits, in the order of the hits. A passage that talks to a model is no evidence
     at all: what stands beside such a line is not to be trusted either."""
@@ -80,7 +89,7 @@ def gather(hits: Sequence[Hit]) -> list[Piece]:
         for span in pieces(text):
             content = text[span.start : span.end]
             if any(c.isalnum() for c in content):
-                header = span.row and not any(c.isdigit() for c in content)
+                header = _only_names(hit.passage, content, span.row)
                 out.append(Piece(hit, span.start, span.end, span.row, header))
     return out
 
@@ -93,7 +102,8 @@ class Question:
         terms: stems of its content words.  codes: "p200", "m8", "q3".  years: 2023.0.
         names: capitalised words that are no sentence start (empty for German).
         language: ISO 639-1, "" where it is not known.
-        wants_number: it asks for a figure.
+        numbers: figures it names ("after 1,000 hours"), years left out.
+        wants_number: it asks for a figure.  unit: in which unit, where it says so.  wants_name: it asks who.
         polar: it can be answered with yes or no.
     """
 
@@ -103,7 +113,10 @@ class Question:
     years: frozenset[float]
     names: tuple[str, ...]
     language: str
+    numbers: tuple[Number, ...]
     wants_number: bool
+    unit: str
+    wants_name: bool
     polar: bool
 
 
@@ -115,9 +128,30 @@ def parse_question(text: str, *, language: str = "") -> Question:
         years=facts.years(text),
         names=() if language == "de" or looks_german(text) else facts.names(text),
         language=language,
+        numbers=tuple(n for n in facts.numbers(text) if not n.values & facts.years(text)),
         wants_number=QUANTITY.search(text) is not None,
+        unit=_asked_unit(text),
+        wants_name=WHO.search(text) is not None,
         polar=POLAR.search(text) is not None,
     )
+
+
+def _asked_unit(text: str) -> str:
+    """ "how many hours" asks for hours, "what does it cost" for money ("$" stands for any)."""
+    if MONEY.search(text):
+        return "$"
+    found = HOW_MANY.search(text)
+    return next(filter(None, map(facts.unit_of, found.groups(""))), "") if found else ""
+
+
+def has_unit(question: Question, piece: Piece) -> bool:
+    """Whether a piece holds a figure in the unit that the question asks for."""
+    if not question.unit:
+        return True
+    units = (
+        {n.unit for n in piece.numbers} | facts.units_in(piece.text) | facts.units_in(piece.passage.context)
+    )
+    return bool(units & {"$", "€", "£", "¥", "chf"}) if question.unit == "$" else question.unit in units
 
 
 def looks_german(text: str) -> bool:
@@ -126,17 +160,45 @@ def looks_german(text: str) -> bool:
     return bool(found - {"die", "was", "den", "im", "des"})
 
 
-def score(question: Question, piece: Piece) -> float:
+Weights = dict[str, float]
+"""Weight of each term of a question: rare among the pieces found, heavy."""
+
+
+def weigh(question: Question, found: Sequence[Piece], *, several: bool = False) -> Weights:
+    """Inverse document frequency of the question's terms over the pieces at hand.
+
+    A word that stands in every piece ("pump") tells no piece from another; one that stands in none
+    weighs most, so that it pulls every coverage down.
+
+    Args:
+        several: the question compares documents: its words for the comparison ("changed over
+            time") stand in none of them and do not count.
+    """
+    held = [piece.terms for piece in found]
+    counts = {term: sum(matches(term, h) for h in held) for term in question.terms}
+    return {t: math.log(1 + (len(held) + 1) / (1 + n)) for t, n in counts.items() if n or not several}
+
+
+def covered(weights: Weights, *held: frozenset[str]) -> float:
+    """Share of the weight whose terms stand in `held`; 1.0 for a question without content words."""
+    whole = sum(weights.values())
+    if not whole:
+        return 1.0
+    return sum(w for t, w in weights.items() if any(matches(t, h) for h in held)) / whole
+
+
+def score(question: Question, piece: Piece, weights: Weights) -> float:
     """How well a piece answers, about 0 to 1.5: words in it count fully, words around it half."""
-    here = piece.terms
-    rest = frozenset(t for t in question.terms if not matches(t, here))
-    near = frozenset(t for t in rest if matches(t, terms(piece.around)))
-    beside = frozenset(t for t in rest - near if matches(t, terms(piece.passage.text)))
-    whole = max(1, len(question.terms))
-    value = (len(question.terms) - len(rest) + 0.6 * len(near) + 0.2 * len(beside)) / whole
+    here = covered(weights, piece.terms)
+    near = covered(weights, piece.terms, terms(piece.around))
+    beside = covered(weights, piece.terms, terms(piece.around), terms(piece.passage.text))
+    value = here + 0.5 * (near - here) + 0.15 * (beside - near)
+    value += 0.15 * len(question.codes & piece.codes) / max(1, len(question.codes))
+    value += 0.2 * any(n.agrees(m) for n in question.numbers for m in piece.numbers)
     if question.wants_number:
-        value += 0.2 if piece.numbers else -0.2
-    value += 0.25 * len(question.codes & piece.codes) / max(1, len(question.codes))
+        value += 0.2 if piece.numbers and has_unit(question, piece) else -0.2
+    if question.wants_name:
+        value += 0.1 if facts.names(piece.text) else -0.2
     if piece.header or (len(piece.text) < 40 and not piece.row and not piece.numbers):
         value -= 0.35  # a heading or a header row names the subject and says nothing about it
     if piece.text.rstrip().endswith("?"):
@@ -146,7 +208,8 @@ def score(question: Question, piece: Piece) -> float:
 
 def rank(question: Question, found: Sequence[Piece]) -> list[tuple[float, Piece]]:
     """Pieces by `score`, best first; ties keep the order of the hits."""
-    return sorted(((score(question, p), p) for p in found), key=lambda pair: -pair[0])
+    weights = weigh(question, found)
+    return sorted(((score(question, p, weights), p) for p in found), key=lambda pair: -pair[0])
 
 
 def agreement(question: Question, piece: Piece, document: str = "") -> str:
@@ -190,7 +253,8 @@ def loses_to_sibling(question: Question, piece: Piece, found: Sequence[Piece]) -
     wanted = question.terms | question.codes
 
     def held(row: Piece) -> set[str]:
-        return {t for t in wanted if matches(t, row.terms) or t in row.codes}
+        figures = {n.text for n in question.numbers if any(n.agrees(m) for m in row.numbers)}
+        return figures | {t for t in wanted if matches(t, row.terms) or t in row.codes}
 
     sets = [held(row) for row in rows]
     if len(rows) < 2 or not any(sets):
@@ -211,7 +275,3 @@ def about(question: Question, piece: Piece) -> bool:
         or any(matches(t, near) for t in question.terms)
         or bool(question.codes & piece.codes)
     )
-
-
-def question_coverage(question: Question, piece: Piece) -> float:
-    return coverage(question.terms, piece.terms | terms(piece.around))

@@ -34,6 +34,7 @@ _CODE = re.compile(r"(?<![\w])(?=[\w&./-]*\d)(?=[\w&./-]*[^\W\d_])[^\W_]+(?:[-./
 _NAME = re.compile(r"(?<![\w'’-])(?:[^\W\d_]*[^\W\d_a-zß-öø-ÿ][^\W\d_]*)(?:[&'’-][^\W\d_]+)*")
 _EDGE = re.compile(rf"(?<=[{CJK}])(?=[A-Za-z0-9])|(?<=[A-Za-z0-9%])(?=[{CJK}])")
 _PLAIN = re.compile(r"[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿß]{3,}|[a-zà-öø-ÿß]{2,}")
+_SECTION = re.compile(r"^\s*\d{1,2}(?:\.\d{1,2})*[.)]?\s+(?=[^\W\d_a-zß-öø-ÿ][^\W\d_]{2,})")
 _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)$")
 _QUARTERS = {
     **{"first": "q1", "second": "q2", "third": "q3", "fourth": "q4"},
@@ -145,7 +146,8 @@ def numbers(text: str) -> tuple[Number, ...]:
 @lru_cache(maxsize=8192)
 def evidence_numbers(text: str) -> tuple[Number, ...]:
     """`numbers`, and those written as words ("every three months"), which may prove a digit."""
-    out = list(numbers(text))
+    # The number of a section or a step proves nothing: "4 Maintenance", "2.1 Torques".
+    out = list(numbers(_SECTION.sub("", text)))
     for found in re.finditer(r"[^\W\d_]+", text):
         value = NUMBER_WORDS.get(found.group().casefold())
         if value is not None:
@@ -169,6 +171,11 @@ def units_in(text: str) -> frozenset[str]:
             out.add(_unit_name(token, name))
     out.discard("")
     return frozenset(out)
+
+
+def unit_of(word: str) -> str:
+    """The unit that a word names, in one spelling; "" for another word."""
+    return _CANONICAL.get(fold(word), "") if len(word) > 1 else ""
 
 
 def is_code(token: str) -> bool:
@@ -230,7 +237,7 @@ def names(text: str) -> tuple[str, ...]:
         word = found.group()
         bare = re.sub(r"['’]s?$", "", word)
         inner = any(c.isupper() for c in bare[1:])
-        before = text[: found.start()].rstrip(" \t\"'“”‘’(*_")
+        before = text[: found.start()].rstrip(" \t\"'“”‘’(*_¿¡")
         starts = not before or before[-1] in ".!?:;\n•-–—|。！？>›"
         if len(bare) < 2 or bare == "I" or fold(bare) in MONTHS or fold(bare) in _CANONICAL:
             continue

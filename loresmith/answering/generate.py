@@ -14,20 +14,23 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from loresmith.answering import abstain, prompt
+from loresmith.answering import abstain, facts, prompt
 from loresmith.answering.abstain import Calibration
 from loresmith.answering.evidence import (
     Piece,
     Question,
+    Weights,
     agreement,
+    covered,
     gather,
+    has_unit,
     loses_to_sibling,
     parse_question,
-    question_coverage,
     rank,
+    weigh,
 )
 from loresmith.answering.sentences import Stream
-from loresmith.answering.text import fold
+from loresmith.answering.text import fold, terms
 from loresmith.answering.verify import DocumentText, LocateQuote, Support, holds, is_refusal, verify
 from loresmith.config import AnswerSection, ModelSection
 from loresmith.types import Answer, Arm, Citation, Dropped, Hit, LanguageModel, Sentence
@@ -252,11 +255,12 @@ def _quote(
         return
     if draft.refused and not several:
         return  # a model that says it cannot tell is right more often than the best piece
+    weights = weigh(question, found, several=several)
     cited = {c.document for s in draft.supports for c in s.sentence.citations}
     for _, piece in ranked[:60]:
         if len(draft.supports) >= draft.limit or (draft.supports and not several):
             return
-        if piece.passage.document in cited or not _quotable(question, piece, found, document_text):
+        if piece.passage.document in cited or not _quotable(question, piece, found, document_text, weights):
             continue
         citation = Citation(
             document=piece.passage.document,
@@ -270,12 +274,21 @@ def _quote(
             draft.add(Support(Sentence(text=shown, citations=(citation,)), (piece,), 1.0))
 
 
-def _quotable(question: Question, piece: Piece, found: Sequence[Piece], document_text: DocumentText) -> bool:
+def _quotable(
+    question: Question,
+    piece: Piece,
+    found: Sequence[Piece],
+    document_text: DocumentText,
+    weights: Weights,
+) -> bool:
     if piece.header or piece.text.rstrip().endswith(("?", ":")):
         return False
-    if question.wants_number and not piece.numbers:
+    if question.wants_number and not (piece.numbers and has_unit(question, piece)):
         return False
-    if question_coverage(question, piece) < _QUOTABLE or not question.terms & piece.terms:
+    if question.wants_name and not facts.names(piece.text):
+        return False
+    near = covered(weights, piece.terms, terms(piece.around))
+    if near < _QUOTABLE or covered(weights, piece.terms) < _QUOTABLE / 2:
         return False
     if agreement(question, piece, document_text(piece.passage.document)):
         return False

@@ -39,36 +39,44 @@ class Route:
 
 
 def route(question: Question, entries: Sequence[Entry]) -> Route:
-    """The documents that `question` names by period, code or "latest"."""
-    text = question.text
-    several = MANY.search(text) is not None
+    """The documents of a series that `question` names by period or as "the latest".
+
+    Only documents whose names differ by nothing but year, quarter or date are a series: a year in
+    a question about anything else says what to look for, not where.
+    """
+    several = MANY.search(question.text) is not None
+    series = _series(entries)
     period = {c for c in question.codes if re.fullmatch(r"q[1-4]", c)}
-    if LATEST.search(text) and not period:
-        series = sorted((key, e.id) for e in entries if (key := _period(e)) is not None)
-        if len(series) > 1:
-            newest = [doc for key, doc in series if key == series[-1][0]]
-            return Route(() if several else tuple(newest), several)
     if period or question.years:
-        named = [e.id for e in entries if _names(e, period, question.years)]
-        if named and len(named) < len(entries):
+        named = [e.id for e in series if _names(e, period, question.years)]
+        if named and len(named) < len(series):
             return Route(tuple(named), several or len(named) > 1)
+    elif LATEST.search(question.text) and series:
+        newest = max(_period(e) for e in series)
+        latest = [e.id for e in series if _period(e) == newest]
+        return Route(() if several else tuple(latest), several)
     return Route((), several)
+
+
+def _series(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries of the largest series; none where no two names belong together."""
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if facts.years(entry.name):
+            bare = re.sub(r"\b(?:q[1-4]|\d+)\b|[-_.]", " ", fold(re.sub(r"\.\w{2,5}$", "", entry.id)))
+            groups.setdefault(" ".join(bare.split()), []).append(entry)
+    largest = max(groups.values(), key=len, default=[])
+    return largest if len(largest) > 1 else []
 
 
 def _names(entry: Entry, period: set[str], years: frozenset[float]) -> bool:
     if period and not period & facts.codes(entry.name):
         return False
-    stated = facts.years(entry.name)
-    if years:
-        return bool(years & stated)
-    return bool(period)
+    return bool(years & facts.years(entry.name)) if years else bool(period)
 
 
-def _period(entry: Entry) -> tuple[int, str] | None:
-    """(year, quarter or month) by which documents of one series are ordered; None: no series."""
-    years = facts.years(entry.name)
-    if not years:
-        return None
+def _period(entry: Entry) -> tuple[float, str]:
+    """(year, quarter or month) by which documents of one series are ordered."""
     quarters = sorted(c for c in facts.codes(entry.name) if re.fullmatch(r"q[1-4]", c))
     month = re.search(r"(?:19|20)\d{2}[-_ .](\d{2})\b", fold(entry.name))
-    return int(max(years)), quarters[-1] if quarters else (month[1] if month else "")
+    return max(facts.years(entry.name)), quarters[-1] if quarters else (month[1] if month else "")

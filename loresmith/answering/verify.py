@@ -73,6 +73,8 @@ def verify(
     if text.endswith("?"):
         return "it is a question"
     claim = _Claim.of(text, question)
+    if question.wants_number and not question.polar and not facts.evidence_numbers(text):
+        return "the question asks for a figure"
     reasons: list[str] = []
     for first in sorted(found, key=lambda p: -claim.fit(p, question))[:12]:
         outcome = _prove(claim, question, first, found, document_text)

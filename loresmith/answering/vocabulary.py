@@ -155,7 +155,7 @@ GERMAN = frozenset({
     })  # fmt: skip
 
 LATEST = re.compile(
-    r"\b(?:latest|most recent|newest|current)\b(?! version)|\bneueste[nrs]?\b|\baktuell(?:ste)?[nrs]?\b|\bderni[eè]re?s?\b"
+    r"\b(?:latest|most recent|newest|current (?:quarter|year|report|filing))\b|\bneueste[nrs]?\b|\baktuell(?:ste)?[nrs]?\b|\bderni[eè]re?s?\b"
     r"|\bmás reciente\b|\bpiù recente\b|\bultim[oa]\b|最新",
     re.IGNORECASE,
 )
@@ -165,5 +165,22 @@ MANY = re.compile(
     r"|\b(?:these|those|all|both|reported) (?:\w+ )?(?:10-?[qk]s|quarters|periods|years|reports|documents|filings|models)\b"
     r"|\bprevious (?:quarters|years|reports)\b|\breporting period\b|\bfluctuat|\bcompare|\bdifference between\b"
     r"|\bim vergleich\b|\bvergleich|\büber die (?:jahre|quartale)\b|\bbeide[nr]?\b|\bentre\b.+\by\b|\bconfront",
+    re.IGNORECASE,
+)
+
+WHO = re.compile(
+    r"\b(?:who|whom|whose)\b|\bwer\b|\bwem\b|\bwessen\b|\bqui\b|\bquién(?:es)?\b|\bchi\b|\bwie is\b|\bquem\b|谁|哪位",
+    re.IGNORECASE,
+)
+CAPTION = re.compile(
+    r"\s*(?:Figure|Fig\.|Table|Abbildung|Abb\.|Tabelle|Bild|Figura|Tabla|Tabella|Tableau|图|表)\s*\d",
+    re.IGNORECASE,
+)
+MONEY = re.compile(
+    r"\b(?:costs?|prices?|kostet|kosten|preis|coûte|prix|cuesta|precio|costa|prezzo|kost|prijs|euros?|dollars?)\b|多少钱|价格",
+    re.IGNORECASE,
+)
+HOW_MANY = re.compile(
+    r"\b(?:how many|wie ?viele?n?|combien de|cuánt[oa]s|quant[ie]|hoeveel|câte)\s+(\w+)(?:\s(\w+))?",
     re.IGNORECASE,
 )
