@@ -35,6 +35,7 @@ def read_pdf(data: bytes, *, settings: ParsingSection, **_: Any) -> Draft:
             read, _unread = _pages(data, draft, ocr=(folder, languages), wanted=pictures)
             pages = [next((p for p in read if p.number == page.number), page) for page in pages]
             draft.metadata["ocr"] = languages
+            draft.warn(f"{_numbered(pictures)}: read from a picture (OCR); figures may be misread")
         else:
             draft.warn(f"{_numbered(pictures)} hold only pictures and were not read: {missing}")
     write_pages(draft, pages)
@@ -46,6 +47,7 @@ def read_pictured(data: bytes, folder: str, languages: str) -> Draft:
     draft = Draft()
     pages, _unread = _pages(data, draft, ocr=(folder, languages), wanted=[1])
     draft.metadata["ocr"] = languages
+    draft.warn("read from a picture (OCR); figures may be misread")
     write_pages(draft, pages)
     return draft
 

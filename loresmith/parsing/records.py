@@ -8,10 +8,23 @@ from typing import Any
 
 from loresmith.errors import ParseError
 from loresmith.parsing.draft import Draft, one_line
+from loresmith.parsing.tables import Cell, add_table, header_rows
 from loresmith.parsing.textual import decode
 
-_TITLES = ("title", "heading", "chunk_heading", "name", "subject", "headline", "question")
-_TEXTS = ("text", "body", "content", "abstract", "description", "answer", "paragraph", "message", "summary")
+_TITLES = ("title", "heading", "chunk_heading", "name", "subject", "term", "headline", "question")
+_TEXTS = (
+    "text",
+    "context",
+    "body",
+    "content",
+    "abstract",
+    "definition",
+    "description",
+    "answer",
+    "paragraph",
+    "message",
+    "summary",
+)
 _KEYS = ("_id", "id", "key", "uid", "uuid", "doc_id", "sku", "chunk_link", "url")
 
 
@@ -67,29 +80,58 @@ def _object(draft: Draft, value: dict[str, Any]) -> None:
             _record(draft, record, number, level=2)
 
 
-def _record(draft: Draft, record: Any, number: int | None, *, level: int) -> None:
+def _record(draft: Draft, record: Any, number: int | None, *, level: int, outer: str | None = None) -> None:
+    """`outer` is the key of the record that holds this one."""
     if not isinstance(record, dict):
-        draft.add("paragraph", "; ".join(_leaves(record, "")), row=number)
+        draft.add("paragraph", "; ".join(_leaves(record, "")), row=number, key=outer)
         return
     by_lower = {str(name).lower(): name for name in record}
-    key = next((str(record[by_lower[k]]) for k in _KEYS if _scalar(record, by_lower.get(k))), None)
-    place = {"row": number, "key": key}
+    own = next((str(record[by_lower[k]]) for k in _KEYS if _scalar(record, by_lower.get(k))), None)
+    place = {"row": number, "key": own or outer}
     title = next((by_lower[t] for t in _TITLES if _text(record, by_lower.get(t))), None)
     if title is not None:
-        draft.add("heading", one_line(str(record[title])), level=level, **place)
+        draft.add("heading", one_line(str(record[title])), level=min(level, 6), **place)
     texts = [by_lower[t] for t in _TEXTS if _text(record, by_lower.get(t))]
-    others = [name for name in record if name != title and name not in texts]
-    fields = [leaf for name in others for leaf in _leaves(record[name], str(name))]
+    grids = [name for name, v in record.items() if _is_grid(v)]
+    nested = [name for name, v in record.items() if name not in texts and _holds_records(v)]
+    others = [name for name in record if name not in (title, *texts, *grids, *nested)]
     for name in texts:
         value = record[name]
-        joined = " ".join(value) if isinstance(value, list) else str(value)
+        joined = "\n\n".join(value) if isinstance(value, list) else str(value)
         for part in joined.split("\n\n"):
             draft.add("paragraph", part, **place)
-    if fields:
-        # An identifier alone is no content where there is other content; it stays as the key.
-        alone = len(fields) == 1 and key is not None and fields[0].endswith(f": {key}")
-        if not (alone and (texts or title is not None)):
-            draft.add("paragraph", "; ".join(fields), **place)
+    fields = [leaf for name in others for leaf in _leaves(record[name], str(name))]
+    # An identifier alone is no content where there is other content; it stays as the key.
+    alone = len(fields) == 1 and own is not None and fields[0].endswith(f": {own}")
+    if fields and not (alone and (texts or title is not None or grids or nested)):
+        draft.add("paragraph", "; ".join(fields), **place)
+    for name in grids:
+        rows = [[Cell("" if cell is None else str(cell)) for cell in row] for row in record[name]]
+        add_table(draft, rows, headers=header_rows([[cell.text for cell in row] for row in rows]))
+    for name in nested:
+        inner = record[name] if isinstance(record[name], list) else [record[name]]
+        for child in inner:
+            _record(draft, child, number, level=level + 1, outer=own or outer)
+
+
+def _is_grid(value: Any) -> bool:
+    """A table: at least two lists of the same length, of plain values."""
+    if not isinstance(value, list) or len(value) < 2 or not all(isinstance(row, list) for row in value):
+        return False
+    plain = all(not isinstance(cell, dict | list) for row in value for cell in row)
+    return plain and len({len(row) for row in value}) == 1 and len(value[0]) > 1
+
+
+def _holds_records(value: Any) -> bool:
+    """Objects with a text, a table or records of their own: read as sections, not as fields."""
+    inner = value if isinstance(value, list) else [value]
+    if not inner or not all(isinstance(child, dict) for child in inner):
+        return False
+    first = {str(name).lower(): child for name, child in inner[0].items()}
+    return any(isinstance(first.get(t), str) for t in _TEXTS) or any(
+        _is_grid(child) or (isinstance(child, list) and child and isinstance(child[0], dict))
+        for child in first.values()
+    )
 
 
 def _scalar(record: dict[str, Any], name: str | None) -> bool:

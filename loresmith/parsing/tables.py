@@ -155,12 +155,24 @@ def add_table(
         pieces = plain_row([Cell(name, box) for name, box in zip(known, boxes, strict=True)])
         draft.add("row", pieces, header=True, table=table, page=page, sheet=sheet, row=numbered[headers - 1])
     key = key_column(known, [[cell.text for cell in row] for row in rows[headers:]]) if known else None
+    plain_headers = plain_headers or (
+        0 if known else _leading_names([[cell.text for cell in r] for r in rows])
+    )
     for at, (row, number) in enumerate(zip(rows[headers:], numbered[headers:], strict=True)):
         pieces = named_row(known, row) if known else plain_row(row)
         own = (one_line(row[key].text) or None) if key is not None and key < len(row) else None
         head = not headers and at < plain_headers
         draft.add("row", pieces, table=table, page=page, sheet=sheet, row=number, key=own, header=head)
     return table, known
+
+
+def _leading_names(rows: Sequence[Sequence[str]]) -> int:
+    """How many leading rows stand over the values only: no label, nothing but words and years."""
+    for count, row in enumerate(rows[:6]):
+        values = [cell for cell in row[1:] if cell.strip()]
+        if (row and row[0].strip()) or not values or any(is_number(v) and not is_year(v) for v in values):
+            return count if count < len(rows) else 0
+    return 0
 
 
 def _header_boxes(rows: Sequence[Sequence[Cell]], width: int) -> list[Box | None]:

@@ -21,7 +21,7 @@ def read_csv(data: bytes, **_: Any) -> Draft:
     draft.metadata["encoding"] = encoding
     delimiter = _delimiter(text)
     # A cell may be as long as the file; the module's own limit would reject long notes.
-    csv.field_size_limit(len(text) + 1)
+    csv.field_size_limit(2**31 - 1)
     try:
         records = list(csv.reader(io.StringIO(text), delimiter=delimiter, strict=False))
     except csv.Error as error:
