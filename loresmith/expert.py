@@ -58,11 +58,19 @@ EVERYTHING = Filter()
 
 
 class Workspace:
-    """An open workspace. Models are loaded when they are first needed and shared."""
+    """An open workspace. Models are loaded when they are first needed and shared.
 
-    def __init__(self, folder: WorkspaceDir) -> None:
+    Args:
+        embedder, model: already loaded ones, instead of those that the configuration names; they
+            are closed with the workspace.
+    """
+
+    def __init__(
+        self, folder: WorkspaceDir, *, embedder: Embedder | None = None, model: LanguageModel | None = None
+    ) -> None:
         self.folder = folder
-        self._embedder: Embedder | None = None
+        self._embedder = embedder
+        self._model = model
         self._expert: Expert | None = None
 
     @classmethod
@@ -90,6 +98,12 @@ class Workspace:
         if self._embedder is None:
             self._embedder = load_embedder(self.folder.config.embedder, progress)
         return self._embedder
+
+    def model(self, progress: Progress | None = None) -> LanguageModel | None:
+        """The language model; None where the configuration says "none"."""
+        if self._model is None and self.folder.config.model.name != "none":
+            self._model = load_language_model(self.folder.config.model, progress)
+        return self._model
 
     def sync(self, progress: Progress | None = None) -> SyncReport:
         """Bring the index up to the sources."""
@@ -144,6 +158,9 @@ class Workspace:
         if self._expert is not None:
             self._expert.close()
             self._expert = None
+        if self._model is not None:
+            self._model.close()
+            self._model = None
         if self._embedder is not None:
             self._embedder.close()
             self._embedder = None
@@ -166,7 +183,6 @@ class Expert:
         self._progress = progress
         self._state = State.open(workspace.folder.state_path)
         self._opened: tuple[Generation, Store] | None = None
-        self._model: LanguageModel | None = None
         self._calibration: Calibration | None = None
 
     # --- finding ------------------------------------------------------------------------------
@@ -183,7 +199,7 @@ class Expert:
         store = self._store()
         return retrieval.search(
             store,
-            None if (mode or settings.mode) == "text" else self._workspace.embedder(self._progress),
+            None if (mode or settings.mode) == "text" else self._embedder(),
             query,
             k=k,
             mode=mode,
@@ -235,7 +251,7 @@ class Expert:
         found = answer(
             question,
             hits,
-            self._language_model() if hits and self._config.model.name != "none" else None,
+            self._workspace.model(self._progress) if hits else None,
             settings=self._config.answer,
             model_settings=self._config.model,
             locate_quote=lambda passage, start, end: self._place(texts, passage, start, end),
@@ -260,9 +276,6 @@ class Expert:
         if self._opened is not None:
             self._opened[1].close()
             self._opened = None
-        if self._model is not None:
-            self._model.close()
-            self._model = None
         self._state.close()
 
     # --- the parts of ask ---------------------------------------------------------------------
@@ -289,6 +302,17 @@ class Expert:
         lists = [self.search(question, each, where=_only(where, (d,))) for d in documents[:k]]
         return _ranked([hits[i] for i in range(each) for hits in lists if i < len(hits)]), True
 
+    def _embedder(self) -> Embedder:
+        """The embedder, if the index was built with it: vectors of two embedders never mix."""
+        embedder = self._workspace.embedder(self._progress)
+        generation = self._state.current()
+        if generation is not None and generation.fingerprint != embedder.fingerprint:
+            raise StorageError(
+                f"The index was built with the embedder {generation.embedder}, not with {embedder.name}.",
+                "Run `loresmith sync` to build it anew, or name that embedder (embedder.name).",
+            )
+        return embedder
+
     def _store(self) -> Store:
         generation = self._state.current()
         if generation is None:
@@ -302,9 +326,11 @@ class Expert:
         return self._opened[1]
 
     def _language_model(self) -> LanguageModel:
-        if self._model is None:
-            self._model = load_language_model(self._config.model, self._progress)
-        return self._model
+        """The model, for what needs one."""
+        model = self._workspace.model(self._progress)
+        if model is None:
+            raise ModelError('This needs a language model, and model.name is "none".', "Use --model auto.")
+        return model
 
     def _own_calibration(self) -> Calibration | None:
         """What `loresmith calibrate` fitted to this workspace, if it did."""
@@ -348,7 +374,7 @@ class Expert:
         found = memory.recall(
             self._state,
             self._store(),
-            self._workspace.embedder(self._progress),
+            self._embedder(),
             chat,
             question,
             access=where.access,
@@ -369,7 +395,7 @@ class Expert:
                 memory.remember(
                     self._state,
                     self._store(),
-                    self._workspace.embedder(self._progress),
+                    self._embedder(),
                     chat,
                     question,
                     found,
