@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
+DEMO_MODEL ?= qwen2.5-coder-0.5b
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TEST_MODELS := all-MiniLM-L6-v2 smollm2-135m qwen2.5-coder-0.5b
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
@@ -13,16 +14,16 @@ TORCH := torch==2.13.0
 .NOTPARALLEL:
 .PHONY: demo test lint types layers tests models docs clean
 
+ASK = @echo; echo '$$ loresmith ask "$(1)"'; $(BIN)/loresmith ask -w $(DEMO) "$(1)"
+
 demo: $(VENV)/.installed
-	@test -f $(DEMO)/loresmith.toml || $(BIN)/loresmith init $(DEMO) --from examples/documents
+	@test -f $(DEMO)/loresmith.toml || \
+	  $(BIN)/loresmith init $(DEMO) --from examples/documents --model $(DEMO_MODEL)
 	$(BIN)/loresmith sync -w $(DEMO)
-	@echo; echo '$$ loresmith ask "Which torque for the M8 flange bolts of the P-200?"'
-	@$(BIN)/loresmith ask -w $(DEMO) "Which torque for the M8 flange bolts of the P-200?"
-	@echo; echo '$$ loresmith ask "How often must the bearings of the P-200 be greased?"'
-	@$(BIN)/loresmith ask -w $(DEMO) "How often must the bearings of the P-200 be greased?"
-	@echo; echo '$$ loresmith ask "Who won the football world cup in 1974?"      (not in the documents)'
-	@$(BIN)/loresmith ask -w $(DEMO) "Who won the football world cup in 1974?" || test $$? -eq 3
-	@echo; echo 'Your own: $(BIN)/loresmith ask -w $(DEMO) "…"'
+	$(call ASK,Which torque for the M8 flange bolts of the P-200?)
+	$(call ASK,How long may the P-200 run dry at most?)
+	$(call ASK,Which torque do the M20 bolts of the P-200 need?) || test $$? -eq 3
+	@echo; echo 'Ask your own: $(BIN)/loresmith ask -w $(DEMO) "…"'
 
 test: $(VENV)/.tested models lint types layers tests
 

@@ -61,7 +61,7 @@ def unmatched(expected: list[str], output: str) -> str | None:
         words = " ".join(line.split())
         if words in ("", "…"):
             continue
-        pattern = re.compile(".*".join(re.escape(part) for part in words.split("…")))
+        pattern = re.compile(".*".join(re.escape(part.strip()) for part in words.split("…")))
         if not any(pattern.fullmatch(shown) for shown in lines):
             return line
     return None

@@ -1,4 +1,4 @@
-"""calibrate: fit the threshold of abstention to the user's own questions."""
+"""calibrate: fit abstention to the user's own questions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from loresmith.commands.common import Call, ModelOption, SetOption, command, overrides
+from loresmith.commands.common import Call, SetOption, command, counted, overrides
 
 
 def register(app: typer.Typer) -> None:
@@ -24,14 +24,20 @@ def calibrate(
             help="Questions with `answer` (null: not answerable) and, where known, `documents`.",
         ),
     ],
-    model: ModelOption = None,
     settings: SetOption = None,
 ) -> None:
-    """Fit the threshold of abstention to your own questions. Writes answer.abstain_below."""
-    workspace = call.workspace(overrides(settings, model=model))
-    with call.progress() as progress:
-        report = workspace.calibrate(questions, progress)
+    """Fit when to abstain to your own questions. What is fitted stays in the workspace."""
+    from loresmith.evaluation import calibration
+
+    with call.workspace(overrides(settings)) as workspace, call.progress() as progress:
+        report = calibration.calibrate(workspace, questions, progress)
     if call.json:
         call.emit(report)
-    for key, value in report.items():
-        call.say(f"{key}: {value}")
+    call.say(f"Fitted to {counted(report['questions'], 'question')}: threshold {report['threshold']:.2f}.")
+    for label in ("before", "after"):
+        if report[label]:
+            call.say(
+                f"  {label}: {report[label]['false_answers']:.0%} of what should be refused would pass, "
+                f"{report[label]['false_refusals']:.0%} of what should pass would be refused"
+            )
+    call.say(f"Kept in {report['file']}; delete it to undo.")

@@ -67,13 +67,16 @@ def _sources(call: Call, answer: Answer, citations: Citations) -> None:
 def quoted(citation: Citation, passage: Passage | None) -> Text:
     """The quote, highlighted, with a little of what stands around it."""
     before = after = ""
-    if passage is not None:
-        at = passage.text.find(citation.quote)
-        if at >= 0:
-            before = passage.text[max(0, at - AROUND) : at]
-            after = passage.text[at + len(citation.quote) :][:AROUND]
-            before = ("…" if at > AROUND else "") + before
-            after += "…" if at + len(citation.quote) + AROUND < len(passage.text) else ""
+    at = passage.text.find(citation.quote) if passage is not None else -1
+    if passage is not None and at >= 0:
+        before = passage.text[:at]
+        after = passage.text[at + len(citation.quote) :]
+        if len(before) > AROUND:
+            near = before[-AROUND:]
+            before = "… " + (near.partition(" ")[2] or near)
+        if len(after) > AROUND:
+            near = after[:AROUND]
+            after = (near.rpartition(" ")[0] or near) + " …"
     shown = Text(_one_line(before), style="dim")
     shown.append(f"“{_one_line(citation.quote).strip()}”", style="bold black on yellow")
     shown.append(_one_line(after), style="dim")

@@ -212,8 +212,8 @@ def test_a_full_disk_is_named_and_nothing_is_lost(loresmith, synced, tmp_path):
     try:
         shutil.copytree(synced, mount / "plant")
         (mount / "documents").symlink_to(tmp_path / "documents")
-        (mount / "rest").write_bytes(b"x" * (shutil.disk_usage(mount).free - 16384))
-        words = " ".join(f"word{n}" for n in range(30_000))
+        (mount / "rest").write_bytes(b"x" * (shutil.disk_usage(mount).free - 8192))
+        words = " ".join(f"{n * n * 7919:x}" for n in range(2_000))
         (tmp_path / "documents/long.txt").write_text(words)
         ran = loresmith("sync", "-w", mount / "plant")
         assert ran.status == 1
@@ -230,9 +230,8 @@ def test_a_full_disk_is_named_and_nothing_is_lost(loresmith, synced, tmp_path):
 
 def test_ctrl_c_stops_a_sync_and_the_next_one_finishes(loresmith, plant, tmp_path, model_files):
     model_files("all-MiniLM-L6-v2")
-    for number in range(300):
-        text = " ".join(f"Pump {number} part {part} is made of steel {number * part}." for part in range(40))
-        (tmp_path / f"documents/{number}.txt").write_text(text)
+    for number in range(60):
+        (tmp_path / f"documents/{number}.txt").write_text(f"Pump {number} is made of steel {number * 7}.")
     running = subprocess.Popen(
         [sys.executable, "-m", "loresmith", "sync", "-w", "plant"],
         cwd=tmp_path,
@@ -250,5 +249,30 @@ def test_ctrl_c_stops_a_sync_and_the_next_one_finishes(loresmith, plant, tmp_pat
     assert "Stopped." in said
     assert "Traceback" not in said
     report = loresmith("sync", "-w", "plant", "--json").json
-    assert sum(report["documents"][kind] for kind in ("added", "changed", "unchanged")) == 302, report
+    assert sum(report["documents"][kind] for kind in ("added", "changed", "unchanged")) == 62, report
     assert loresmith("verify", "-w", "plant").status == 0
+
+
+def test_calibrate_needs_enough_questions(loresmith, synced, tmp_path):
+    (tmp_path / "q.jsonl").write_text('{"question": "Which torque for the M8 bolts?", "answer": "25 Nm"}\n')
+    ran = loresmith("calibrate", "--questions", "q.jsonl", "-w", "plant")
+    assert ran.status == 2
+    assert "at least 10 of each are needed" in ran.err
+    missing = loresmith("calibrate", "--questions", "none.jsonl", "-w", "plant")
+    assert missing.status == 2
+    assert "none.jsonl" in missing.err
+
+
+def test_calibrate_keeps_what_it_fitted(loresmith, synced, tmp_path):
+    good = [
+        {"question": f"Which torque for the M8 flange bolts, case {n}?", "answer": "25 Nm"} for n in range(12)
+    ]
+    bad = [
+        {"question": f"Who won the football world cup in {1950 + 4 * n}?", "answer": None} for n in range(12)
+    ]
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in good + bad))
+    ran = loresmith("calibrate", "--questions", "q.jsonl", "-w", "plant", "--json")
+    assert ran.status == 0, ran.err
+    assert ran.json["after"]["false_answers"] == 0
+    assert os.path.exists(ran.json["file"])
+    assert loresmith("ask", "Which torque for the M8 flange bolts?", "-w", "plant").status == 0
