@@ -10,6 +10,7 @@ import io
 import posixpath
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
@@ -45,11 +46,7 @@ class Package:
         try:
             with self._zip.open(info) as part:
                 data = part.read(limit + 1)
-        except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, ValueError) as error:
-            raise ParseError(f"damaged file: part {name}: {error}.", "Save it again.") from error
-        except Exception as error:  # zlib.error has no common base with the others
-            if type(error).__module__ != "zlib":
-                raise
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError) as error:
             raise ParseError(f"damaged file: part {name}: {error}.", "Save it again.") from error
         if len(data) > limit:
             raise ParseError(

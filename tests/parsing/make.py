@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 import zlib
@@ -161,3 +162,34 @@ def cells(rows: Mapping[int, Sequence[str | float | None]], hidden: Sequence[int
                 inner += f'<c r="{ref}"><v>{value}</v></c>'
         out += f'<row r="{number}"{mark}>{inner}</row>'
     return f"<sheetData>{out}</sheetData>"
+
+
+def encrypted_pdf(password: bytes = b"secret") -> bytes:
+    """A PDF that opens only with a password (standard handler, 40-bit RC4: PDF 1.7, 7.6.3)."""
+    padding = bytes.fromhex("28BF4E5E4E758A4164004E56FFFA01082E2E00B6D0683E802F0CA9FE6453697A")
+    padded = (password + padding)[:32]
+    owner = _rc4(hashlib.md5(padded).digest()[:5], padded)
+    key = hashlib.md5(padded + owner + (0xFFFFFFFC).to_bytes(4, "little") + b"0" * 16).digest()[:5]
+    user = _rc4(key, padding)
+    plain = pdf([PdfPage(texts=[(72, 72, 12, "nobody reads this")])])
+    handler = b"<< /Filter /Standard /V 1 /R 2 /O <%s> /U <%s> /P -4 >>" % (
+        owner.hex().encode(),
+        user.hex().encode(),
+    )
+    trailer = b" /Encrypt %s /ID [<%s> <%s>] >>\nstartxref" % (handler, (b"0" * 16).hex().encode(), b"00")
+    return plain.replace(b" >>\nstartxref", trailer)
+
+
+def _rc4(key: bytes, data: bytes) -> bytes:
+    box = list(range(256))
+    j = 0
+    for i in range(256):
+        j = (j + box[i] + key[i % len(key)]) & 255
+        box[i], box[j] = box[j], box[i]
+    out, i, j = bytearray(), 0, 0
+    for byte in data:
+        i = (i + 1) & 255
+        j = (j + box[i]) & 255
+        box[i], box[j] = box[j], box[i]
+        out.append(byte ^ box[(box[i] + box[j]) & 255])
+    return bytes(out)

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from loresmith.errors import ParseError
 from loresmith.locate import locate
+from loresmith.parsing import render_page
+from loresmith.parsing.ocr import tessdata_folder
 from loresmith.types import Document
 from tests.parsing.conftest import texts
-from tests.parsing.make import PdfPage, pdf
+from tests.parsing.make import PdfPage, encrypted_pdf, pdf
 
 Parse = Callable[..., list[Document]]
 
@@ -196,9 +199,42 @@ def test_words_broken_at_the_end_of_a_line(parse: Parse) -> None:
     assert "no examined signature" in text
 
 
-def test_a_lone_page_without_text_says_that_it_holds_none(parse: Parse) -> None:
-    from loresmith.errors import ParseError
+def test_a_password_is_named_as_the_reason(parse: Parse) -> None:
+    with pytest.raises(ParseError, match="protected by a password"):
+        parse("m.pdf", encrypted_pdf())
 
+
+def scan_of(page: PdfPage, folder: Path) -> bytes:
+    """The page as a picture."""
+    (folder / "page.pdf").write_bytes(pdf([page]))
+    return render_page(str(folder / "page.pdf"), 1, dpi=150)
+
+
+def test_a_picture_is_read_by_ocr_or_says_what_is_missing(parse: Parse, tmp_path: Path) -> None:
+    page = PdfPage(texts=[(72, 100, 14, "Bearing temperature: warning at 85 degrees")])
+    png = scan_of(page, tmp_path)
+    with pytest.raises(ParseError, match="tessdata for xxx"):
+        parse("page.png", png, ocr_languages=["xxx"])
+    with pytest.raises(ParseError, match="switched off"):
+        parse("page.png", png, ocr=False)
+    if tessdata_folder() is None:
+        pytest.skip("tessdata is not installed (apt install tesseract-ocr-eng)")
+    document = parse("page.png", png)[0]
+    assert "Bearing temperature: warning at 85 degrees" in document.text
+    assert document.warnings == ("read from a picture (OCR); figures may be misread",)
+    box = document.blocks[0].lines[0][2]
+    assert 70 < box.x0 < 75
+    assert 85 < box.y0 < 102
+
+
+def test_render_page_names_a_page_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "m.pdf").write_bytes(pdf([PdfPage(texts=[(72, 90, 12, "x")])]))
+    assert render_page(str(tmp_path / "m.pdf"), 1).startswith(b"\x89PNG")
+    with pytest.raises(ParseError, match="page 7"):
+        render_page(str(tmp_path / "m.pdf"), 7)
+
+
+def test_a_lone_page_without_text_says_that_it_holds_none(parse: Parse) -> None:
     with pytest.raises(ParseError, match="holds no text"):
         parse("m.pdf", pdf([PdfPage()]))
 

@@ -78,7 +78,7 @@ def test_markdown_loses_its_marks_and_keeps_its_lines(parse: Parse) -> None:
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_csv_of_any_dialect(parse: Parse, delimiter: str) -> None:
-    rows = [["Order number", "Part", "Price"], ["2004-117", f'"seal{delimiter} 28 mm"', "96.40"], ["", "", ""],
+    rows = [["Order number", "Part", "Price"], ["2004-117", f'"seal{delimiter} 28 mm"', "96.40"], [""] * 3,
             ["2004-118", '"two\nlines"', "127.90"]]  # fmt: skip
     document = parse("a.csv", "\n".join(delimiter.join(row) for row in rows).encode("utf-8-sig"))[0]
     assert texts(document)[0] == "Order number | Part | Price"
