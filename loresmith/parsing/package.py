@@ -81,7 +81,13 @@ class Package:
         """Title, author and date that office programs store."""
         if "docProps/core.xml" not in self.names:
             return
-        for element in self.xml("docProps/core.xml"):
+        try:
+            properties = list(self.xml("docProps/core.xml"))
+        except ParseError as error:
+            # The text is whole without them.
+            draft.warn(error.problem.rstrip("."))
+            return
+        for element in properties:
             name, value = local(element.tag), (element.text or "").strip()
             if not value:
                 continue
