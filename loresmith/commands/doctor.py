@@ -24,14 +24,6 @@ from loresmith.commands.common import DONE, FAILED, Call, command
 OPTIONAL = {"torch": "transformers", "transformers": "transformers", "accelerate": "transformers"}
 """Package -> the extra of this distribution that brings it."""
 
-TESSDATA_PLACES = (
-    "/usr/share/tesseract-ocr/5/tessdata",
-    "/usr/share/tesseract-ocr/4.00/tessdata",
-    "/usr/share/tessdata",
-    "/usr/local/share/tessdata",
-    "/opt/homebrew/share/tessdata",
-)
-
 HOSTS = ("https://pypi.org/simple/pip/", "https://huggingface.co/")
 
 
@@ -102,7 +94,9 @@ def runtime_packages() -> list[str]:
 
 def text_recognition() -> Iterator[Finding]:
     """Text recognition for scans: the parser brings the engine, Debian the language data."""
-    folder = tessdata()
+    from loresmith.parsing.ocr import tessdata_folder
+
+    folder = tessdata_folder()
     if folder is None:
         yield Finding(
             "tessdata",
@@ -113,12 +107,6 @@ def text_recognition() -> Iterator[Finding]:
         return
     languages = sorted(p.stem for p in folder.glob("*.traineddata") if p.stem != "osd")
     yield Finding("tessdata", "ok", f"{folder}: {', '.join(languages)}")
-
-
-def tessdata() -> Path | None:
-    """The folder of language data: TESSDATA_PREFIX, then the usual places."""
-    places = (os.environ.get("TESSDATA_PREFIX", ""), *TESSDATA_PLACES)
-    return next((Path(p) for p in places if p and any(Path(p).glob("*.traineddata"))), None)
 
 
 def models() -> Iterator[Finding]:

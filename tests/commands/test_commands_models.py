@@ -6,6 +6,7 @@ import pytest
 
 from loresmith.commands import doctor
 from loresmith.models import registry
+from loresmith.parsing import ocr
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def test_doctor_finds_tessdata_by_its_variable(tmp_path, monkeypatch):
 
 
 def test_doctor_says_which_line_brings_text_recognition(tmp_path, monkeypatch):
-    monkeypatch.setattr(doctor, "TESSDATA_PLACES", ())
+    monkeypatch.setattr(ocr, "_PLACES", ())
     monkeypatch.delenv("TESSDATA_PREFIX", raising=False)
     (finding,) = doctor.text_recognition()
     assert finding.state == "optional"
