@@ -77,7 +77,7 @@ def _obstacle(row: registry.ModelRow, here: Machine, cores: int) -> str | None:
     if _memory(row) > here.memory:
         return f"needs {_memory(row) / 1e9:.1f} GB of memory, {here.memory / 1e9:.1f} GB are free"
     if _no_disk(row, here):
-        return f"needs {row.size / 1e9:.1f} GB in the model cache, {here.disk / 1e9:.1f} GB are free"
+        return f"needs {row.size * download.SPACE_FACTOR / 1e9:.1f} GB in the model cache, {here.disk / 1e9:.1f} GB are free"
     if _seconds(row, cores) > PATIENCE:
         return f"about {_seconds(row, cores):.0f} s an answer"
     return None
@@ -92,7 +92,7 @@ def _memory(row: registry.ModelRow) -> float:
 
 
 def _no_disk(row: registry.ModelRow, here: Machine) -> bool:
-    return not download.present(row) and row.size * 1.05 > here.disk
+    return not download.present(row) and row.size * download.SPACE_FACTOR > here.disk
 
 
 def this_machine() -> Machine:

@@ -32,6 +32,8 @@ from loresmith.workspace import fsync_dir, translated_os_errors
 
 PROBE_SECONDS = 4.0
 PARALLEL = 6
+SPACE_FACTOR = 2
+"""The pieces and the file made of them stand beside each other for a moment."""
 
 
 def cache_dir() -> Path:
@@ -300,8 +302,7 @@ def _filling(row: ModelRow) -> Iterator[Path]:
             parts.mkdir(exist_ok=True)
             have = sum(path.stat().st_size for path in parts.rglob("*") if path.is_file())
             free = shutil.disk_usage(folder).free
-        # Pieces and the file made of them stand beside each other for a moment.
-        needed = 2 * sum(file.size for file in row.files if not _has(folder, file)) - have
+        needed = SPACE_FACTOR * sum(file.size for file in row.files if not _has(folder, file)) - have
         if needed > free:
             raise StorageError(
                 f"{folder}: {row.name} needs {needed / 1e6:.0f} MB while it is fetched, "
