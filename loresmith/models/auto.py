@@ -77,7 +77,8 @@ def _obstacle(row: registry.ModelRow, here: Machine, cores: int) -> str | None:
     if _memory(row) > here.memory:
         return f"needs {_memory(row) / 1e9:.1f} GB of memory, {here.memory / 1e9:.1f} GB are free"
     if _no_disk(row, here):
-        return f"needs {row.size * download.SPACE_FACTOR / 1e9:.1f} GB in the model cache, {here.disk / 1e9:.1f} GB are free"
+        needed = row.size * download.SPACE_FACTOR
+        return f"needs {needed / 1e9:.1f} GB in the model cache, {here.disk / 1e9:.1f} GB are free"
     if _seconds(row, cores) > PATIENCE:
         return f"about {_seconds(row, cores):.0f} s an answer"
     return None
