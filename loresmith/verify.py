@@ -159,7 +159,7 @@ def _check(workspace: WorkspaceDir, state: State) -> Iterator[Problem]:
         if info.item not in items:
             yield Problem("document", f"{info.id}: comes from nowhere", document=info.id)
     indexed: set[str] = set()
-    building = any(g.status == "building" for g in _live(state))
+    building = any(g.status in ("building", "abandoned") for g in state.generations())
     for generation in _live(state):
         yield from _check_generation(workspace, state, generation)
         indexed |= state.indexed(generation.id).keys()
@@ -171,7 +171,7 @@ def _check(workspace: WorkspaceDir, state: State) -> Iterator[Problem]:
 
 
 def _live(state: State) -> list[Generation]:
-    return [g for g in state.generations() if g.status != "old"]
+    return [g for g in state.generations() if g.status in ("building", "current")]
 
 
 def _check_generation(workspace: WorkspaceDir, state: State, generation: Generation) -> Iterator[Problem]:

@@ -29,6 +29,8 @@ def main(root: str, name: str, dimension: str, seconds: str, what: str = "sync")
     embedder.seconds = float(seconds)
     indexing.FIRST_BATCH = indexing.BATCH = 20  # many commits in a small workspace
     plant = folders.open_dir(Path(root))
+    sys.stdout.write("ready\n")  # all is imported: from here on a kill falls into the work
+    sys.stdout.flush()
     if what == "repair":
         verify(plant, embedder=embedder, repair=True)
     else:

@@ -49,7 +49,8 @@ def run(
     if fault:
         environment[VARIABLE] = fault
     command = [sys.executable, str(SYNCING), str(plant.root), name, "32", "0", what]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
 
 
 def killed_at(plant: WorkspaceDir, fault: str, **how: str) -> None:
@@ -127,6 +128,18 @@ def test_killed_while_changing_the_embedder(plant: WorkspaceDir, tmp_path: Path,
     assert_finished(plant, "new")
 
 
+def test_killed_after_the_embedder_was_changed_back(plant: WorkspaceDir, tmp_path: Path) -> None:
+    sync(plant, HashEmbedder(32, "old"))
+    write(tmp_path / "docs", "part3", version=1)
+    write(tmp_path / "docs", "brand-new")
+    killed_at(plant, "optimizing", name="new")
+    assert_sound(plant)
+    killed_at(plant, "staged", name="old")
+    assert_sound(plant)
+    assert_finished(plant, "old")
+    assert len(list(plant.index_dir.iterdir())) == 1
+
+
 def test_killed_while_repairing(plant: WorkspaceDir) -> None:
     sync(plant, HashEmbedder())
     with State.open(plant.state_path) as state:
@@ -146,8 +159,10 @@ def test_killed_at_random_moments(plant: WorkspaceDir, tmp_path: Path) -> None:
             else:
                 write(tmp_path / "docs", f"part{number}", version=round_)
         process = run(plant)
+        assert process.stdout is not None
+        process.stdout.readline()
         try:
-            process.communicate(timeout=chance.uniform(0.5, 4.0))
+            process.communicate(timeout=chance.uniform(0.0, 3.0))
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()

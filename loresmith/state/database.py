@@ -229,6 +229,11 @@ class State:
                 (time.time(), generation),
             )
 
+    def abandon(self, generation: int) -> None:
+        """Nobody will complete this one: another embedder is wanted now."""
+        with self.transaction() as db:
+            db.execute("UPDATE generations SET status = 'abandoned' WHERE id = ?", (generation,))
+
     def drop_generation(self, generation: int) -> None:
         """Forget a generation: its folder must not be used afterwards."""
         with self.transaction() as db:

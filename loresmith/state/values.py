@@ -60,7 +60,8 @@ class Generation:
     """One build of the index.
 
     Attributes:
-        status: "building", "current" or "old".  changed: when it became that, in epoch seconds.
+        status: "building", "current", "old", or "abandoned" while it was being built.
+        changed: when it became that, in epoch seconds.
         unsettled: the engine may have removed files of its own since they were noted.
         behind: committed to since the engine's indexes were last brought up to date.
     """

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from loresmith.errors import IndexDamaged
@@ -123,6 +123,10 @@ def run(
         closing(open_generation(workspace, generation, create=empty)) as store,
         _answering(workspace, state, generation) as other,
     ):
+        if state.current() is None:
+            # The first one answers at once: what a killed first sync has acknowledged can be found.
+            state.swap(generation.id)
+            generation = replace(generation, status="current")
         place = Target(workspace, state, generation, store, recipe_of(workspace, embedder), other)
         work = _work(place, found, dict(known), progress)
         embedded = index(place, work, embedder, summarise, progress, committed)
@@ -130,7 +134,7 @@ def run(
             progress("indexing", 0, 1)
             optimize(workspace, state, generation, store)
             progress("indexing", 1, 1)
-    swap(state, generation)
+    swap(workspace, state, generation)
     return SyncReport(
         added=len(added),
         changed=len(changed),

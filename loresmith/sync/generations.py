@@ -49,21 +49,20 @@ def target(workspace: WorkspaceDir, state: State, embedder: Embedder) -> Generat
     metric = workspace.config.index.metric
     wanted = (embedder.fingerprint, embedder.dimension, metric)
     known = state.generations()
-    current = next((g for g in known if g.status == "current"), None)
     fitting = None
     for generation in known:
-        if generation.status != "old" and _made_for(generation) == wanted:
+        if generation.status in ("building", "current") and _made_for(generation) == wanted:
             fitting = generation if fitting is None or generation.status == "current" else fitting
     for generation in known:
         if generation.status == "building" and generation != fitting:
-            discard(workspace, state, generation)
+            # Until this sync is through, it is why documents may be in no generation that answers.
+            state.abandon(generation.id)
     return fitting or state.add_generation(
         embedder=embedder.name,
         fingerprint=embedder.fingerprint,
         dimension=embedder.dimension,
         metric=metric,
-        # The first one answers at once: what a killed first sync has acknowledged can be found.
-        status="building" if current else "current",
+        status="building",
     )
 
 
@@ -71,12 +70,15 @@ def _made_for(generation: Generation) -> tuple[str, int, str]:
     return generation.fingerprint, generation.dimension, generation.metric
 
 
-def swap(state: State, generation: Generation) -> None:
-    """Let a complete generation answer from now on."""
+def swap(workspace: WorkspaceDir, state: State, generation: Generation) -> None:
+    """Let a complete generation answer from now on, and drop those that were begun for nothing."""
     if generation.status != "current":
         faults.point("swapping")
         state.swap(generation.id)
         faults.point("swapped")
+    for other in state.generations():
+        if other.status == "abandoned":
+            discard(workspace, state, other)
 
 
 def discard(workspace: WorkspaceDir, state: State, generation: Generation) -> None:
