@@ -108,7 +108,7 @@ class Call:
     def say(self, text: str = "", *, end: str = "\n", **style: Any) -> None:
         """A line for a person on standard output; silent with `--json`."""
         if not self.json:
-            self.stdout.print(text, end=end, markup=False, **style)
+            self.stdout.print(printable(text), end=end, markup=False, **style)
 
     def say_text(self, text: Text) -> None:
         """The same for styled text."""
@@ -249,6 +249,7 @@ def execute(function: Callable[..., int | None], call: Call, *args: Any, **kwarg
 def complain(problem: str, remedy: str, as_json: bool, kind: str = "Error") -> None:
     """One message on standard error and, for scripts, the same as JSON on standard output."""
     message = f"{problem} {remedy}".strip()
+    message = printable(message)
     print(f"Error: {message}" if problem != "Stopped." else message, file=sys.stderr)  # noqa: T201
     if as_json:
         print(  # noqa: T201
@@ -311,6 +312,11 @@ def parsed_value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+def printable(text: str) -> str:
+    """`text` without control characters: what a document says must not steer the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
 
 
 def counted(number: int, noun: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from loresmith.commands.common import Call
+from loresmith.commands.common import Call, printable
 from loresmith.types import Answer, Citation, Hit, Passage, Sentence
 
 AROUND = 90
@@ -30,9 +30,8 @@ def sentence(call: Call, value: Sentence, citations: Citations) -> None:
     """One verified sentence as soon as it is there."""
     if call.json:
         return
-    line = Text(value.text + " ")
-    line.append(citations.marks(value), style="cyan")
-    call.stdout.print(line, end=" ")
+    mark = (citations.marks(value), "cyan")
+    call.stdout.print(Text.assemble(_one_line(value.text), " ", mark), end=" ")
 
 
 def closing(call: Call, answer: Answer, citations: Citations) -> None:
@@ -58,9 +57,8 @@ def _sources(call: Call, answer: Answer, citations: Citations) -> None:
     """The numbered list under an answer: document, place, quote within its passage."""
     passages = {hit.passage.id: hit.passage for hit in answer.hits}
     for citation, number in citations.numbers.items():
-        head = Text(f"[{number}] ", style="cyan")
-        head.append(place(citation.document, citation.locator.describe()), style="bold")
-        call.stdout.print(head)
+        where = place(citation.document, citation.locator.describe())
+        call.stdout.print(Text.assemble((f"[{number}] ", "cyan"), (where, "bold")))
         call.stdout.print(Text("    ").append_text(quoted(citation, passages.get(citation.passage))))
 
 
@@ -77,27 +75,26 @@ def quoted(citation: Citation, passage: Passage | None) -> Text:
         if len(after) > AROUND:
             near = after[:AROUND]
             after = (near.rpartition(" ")[0] or near) + " …"
-    shown = Text(_one_line(before), style="dim")
-    shown.append(f"“{_one_line(citation.quote).strip()}”", style="bold black on yellow")
-    shown.append(_one_line(after), style="dim")
-    return shown
+    return Text.assemble(
+        (_one_line(before), "dim"),
+        (f"“{_one_line(citation.quote).strip()}”", "bold black on yellow"),
+        (_one_line(after), "dim"),
+    )
 
 
 def hits(call: Call, found: Sequence[Hit], *, long: bool = True) -> None:
     """A list of passages with their places; `long` adds summary and text."""
     for hit in found:
         passage = hit.passage
-        line = Text(f"{hit.rank:>2}. ")
-        line.append(place(passage.document, passage.locator.describe()), style="bold")
-        line.append(f"  {hit.score:.3f}", style="dim")
-        call.say_text(line)
+        where = place(passage.document, passage.locator.describe())
+        call.say_text(Text.assemble(f"{hit.rank:>2}. ", (where, "bold"), (f"  {hit.score:.3f}", "dim")))
         if long and passage.summary:
             call.say_text(Text(f"    Summary: {_one_line(passage.summary)}", style="italic"))
         call.say_text(Text(f"    {shortened(passage.text, 400 if long else 160)}"))
 
 
 def place(document: str, where: str) -> str:
-    return f"{document}, {where}" if where else document
+    return _one_line(f"{document}, {where}" if where else document)
 
 
 def shortened(text: str, limit: int) -> str:
@@ -106,6 +103,4 @@ def shortened(text: str, limit: int) -> str:
 
 
 def _one_line(text: str) -> str:
-    # Terminal control characters of a document must not reach the terminal.
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    return re.sub(r"\s+", " ", printable)
+    return re.sub(r"\s+", " ", printable(text))
