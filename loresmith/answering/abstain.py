@@ -20,7 +20,7 @@ from loresmith.answering.evidence import Piece, Question, agreement, covered, we
 from loresmith.answering.text import fold, terms
 from loresmith.types import Hit, LanguageModel, Message
 
-FEATURES = ("dense", "text", "piece", "passage", "entities", "figure", "agrees", "stated")
+FEATURES = ("dense", "text", "piece", "passage", "entities", "figure", "agrees", "foreign", "stated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,15 @@ def features(
         "entities": sum(entities) / len(entities) if entities else 1.0,
         "figure": float(not question.wants_number or any(p.numbers for p in top)),
         "agrees": float(any(not agreement(question, p) for p in top)),
+        "foreign": float(foreign(question, hits)),
         "stated": max(-1.0, min(1.0, stated / 8)),
     }
+
+
+def foreign(question: Question, hits: Sequence[Hit]) -> bool:
+    """Whether the question's language is another than that of the best passages."""
+    languages = {h.passage.language for h in hits[:3]} - {""}
+    return bool(question.language and languages) and question.language not in languages
 
 
 def stated_logit(model: LanguageModel, messages: Sequence[Message]) -> float:

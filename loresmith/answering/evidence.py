@@ -241,6 +241,14 @@ def _shape(code: str) -> str:
     return re.sub(r"\d+", "9", code)
 
 
+def _columns(row: Piece) -> tuple[str, ...]:
+    """What makes rows siblings: their document and column names, also where a table was cut."""
+    names = re.findall(r"(?:^|; )([^:;]{1,80}): ", row.text)
+    if len(names) > 1:
+        return (row.passage.document, *names)
+    return (row.passage.document, row.passage.context or row.passage.id, str(row.text.count(" | ")))
+
+
 def loses_to_sibling(question: Question, piece: Piece, found: Sequence[Piece]) -> bool:
     """Whether another row of the same table holds more of the question's distinguishing words.
 
@@ -249,7 +257,8 @@ def loses_to_sibling(question: Question, piece: Piece, found: Sequence[Piece]) -
     """
     if not piece.row:
         return False
-    rows = [p for p in found if p.row and not p.header and p.passage.id == piece.passage.id]
+    shape = _columns(piece)
+    rows = [p for p in found if p.row and not p.header and _columns(p) == shape]
     wanted = question.terms | question.codes
 
     def held(row: Piece) -> set[str]:

@@ -60,8 +60,12 @@ _OVERHEAD = 200
 
 @dataclass
 class _Draft:
-    """The answer as it grows."""
+    """The answer as it grows, and what its sentences are checked against."""
 
+    question: Question
+    found: Sequence[Piece]
+    locate_quote: LocateQuote
+    document_text: DocumentText
     on_sentence: OnSentence | None
     limit: int
     supports: list[Support] = field(default_factory=list)
@@ -147,7 +151,7 @@ def answer(
             stated = abstain.stated_logit(model, ask)
     seconds["generation"] += time.perf_counter() - clock
     confidence = calibration.probability(abstain.features(asked, hits, ranked, stated))
-    draft = _Draft(on_sentence, settings.max_sentences)
+    draft = _Draft(asked, found, locate_quote, document_text, on_sentence, settings.max_sentences)
     reason = ""
     if not hits:
         reason = "nothing was found"
@@ -158,11 +162,9 @@ def answer(
     else:
         if model is not None and built is not None:
             tokens["prompt"] = built.tokens
-            _generate(
-                draft, asked, model, built, model_settings, locate_quote, document_text, seconds, tokens
-            )
+            _generate(draft, model, built, model_settings, seconds, tokens)
         clock = time.perf_counter()
-        _quote(draft, asked, ranked, found, locate_quote, document_text, several)
+        _quote(draft, ranked, several)
         seconds["verification"] += time.perf_counter() - clock
         if not draft.supports:
             reason = draft.dropped[0].reason if draft.dropped else "no sentence of the passages answers it"
@@ -194,24 +196,20 @@ def _closed(text: str) -> str:
 
 def _generate(
     draft: _Draft,
-    question: Question,
     model: LanguageModel,
     built: prompt.Prompt,
     settings: ModelSection,
-    locate_quote: LocateQuote,
-    document_text: DocumentText,
     seconds: dict[str, float],
     tokens: dict[str, int],
 ) -> None:
     """Let the model write; verify each sentence when it is complete; stop when enough."""
-    found = gather(built.hits)
     clock = time.perf_counter()
     for text in _written(model, built, settings, tokens):
         seconds["generation"] += time.perf_counter() - clock
         clock = time.perf_counter()
         if is_refusal(text):
             draft.refused = True
-        outcome = verify(text, question, found, locate_quote, document_text)
+        outcome = verify(text, draft.question, draft.found, draft.locate_quote, draft.document_text)
         if isinstance(outcome, str):
             draft.drop(text, outcome)
         else:
@@ -240,32 +238,24 @@ def _written(
             yield from rest
 
 
-def _quote(
-    draft: _Draft,
-    question: Question,
-    ranked: Sequence[tuple[float, Piece]],
-    found: Sequence[Piece],
-    locate_quote: LocateQuote,
-    document_text: DocumentText,
-    several: bool,
-) -> None:
+def _quote(draft: _Draft, ranked: Sequence[tuple[float, Piece]], several: bool) -> None:
     """Quote the best piece where the model gave nothing that holds; for a question about several
     documents, the best piece of each document that no sentence cites yet."""
     if draft.supports and not several:
         return
     if draft.refused and not several:
         return  # a model that says it cannot tell is right more often than the best piece
-    weights = weigh(question, found, several=several)
+    weights = weigh(draft.question, draft.found, several=several)
     cited = {c.document for s in draft.supports for c in s.sentence.citations}
     for _, piece in ranked[:60]:
         if len(draft.supports) >= draft.limit or (draft.supports and not several):
             return
-        if piece.passage.document in cited or not _quotable(question, piece, found, document_text, weights):
+        if piece.passage.document in cited or not _quotable(draft, piece, weights):
             continue
         citation = Citation(
             document=piece.passage.document,
             passage=piece.passage.id,
-            locator=locate_quote(piece.passage, piece.start, piece.end),
+            locator=draft.locate_quote(piece.passage, piece.start, piece.end),
             quote=piece.text,
         )
         if holds(citation, piece.passage):
@@ -274,13 +264,8 @@ def _quote(
             draft.add(Support(Sentence(text=shown, citations=(citation,)), (piece,), 1.0))
 
 
-def _quotable(
-    question: Question,
-    piece: Piece,
-    found: Sequence[Piece],
-    document_text: DocumentText,
-    weights: Weights,
-) -> bool:
+def _quotable(draft: _Draft, piece: Piece, weights: Weights) -> bool:
+    question = draft.question
     if piece.header or piece.text.rstrip().endswith(("?", ":")):
         return False
     if question.wants_number and not (piece.numbers and has_unit(question, piece)):
@@ -290,6 +275,6 @@ def _quotable(
     near = covered(weights, piece.terms, terms(piece.around))
     if near < _QUOTABLE or covered(weights, piece.terms) < _QUOTABLE / 2:
         return False
-    if agreement(question, piece, document_text(piece.passage.document)):
+    if agreement(question, piece, draft.document_text(piece.passage.document)):
         return False
-    return not loses_to_sibling(question, piece, found)
+    return not loses_to_sibling(question, piece, draft.found)
