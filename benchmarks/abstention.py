@@ -15,7 +15,9 @@ import json
 import random
 import tempfile
 from pathlib import Path
+from typing import Any
 
+from loresmith.answering.abstain import FOREIGN
 from loresmith.config import EmbedderSection, RetrievalSection
 from loresmith.evaluation import calibration
 from loresmith.evaluation.calibration import Row
@@ -37,29 +39,44 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=250, help="at most so many of each set")
     options = parser.parse_args()
     embedder = load_embedder(EmbedderSection())
-    random.seed(0)
+    random.seed(0)  # the same questions every time
     sets: dict[str, list[Row]] = {}
     for documents, asked in (xquad(), product_docs()):
         few = {n: random.sample(q, min(options.questions, len(q))) for n, q in asked.items()}
         sets |= rows(documents, few, embedder)
     sets["examples dev"] = examples()
-    # Sets count alike, whatever their size, so that the largest does not decide.
-    smallest = min(len(r) for r in sets.values() if r)
-    train = [row for r in sets.values() for row in random.sample(r, min(len(r), 3 * smallest))]
-    fitted, overall = calibration.fit(train)
-    report = {"all": overall, **{name: calibration.quality(fitted, r) for name, r in sets.items() if r}}
-    for name, r in sets.items():
-        others = [x for n, o in sets.items() if n != name for x in o]
-        if r and others:
-            report[f"{name}, left out of the fit"] = calibration.quality(calibration.fit(others)[0], r)
-    for name, figures in report.items():
-        print(f"{name:40}", *(f"{key} {value:.3f}" for key, value in figures.items()))
-    print(json.dumps({"weights": fitted.weights, "bias": fitted.bias, "threshold": fitted.threshold}))
+    found = {}
+    for key, foreign in (("", False), (FOREIGN, True)):
+        kept = {n: [r for r in rows if r.foreign is foreign] for n, rows in sets.items()}
+        kept = {n: rows for n, rows in kept.items() if len(rows) >= 30}
+        found[key] = report(foreign, kept)
+    print(json.dumps(found))
     if options.write:
         path = HERE / "loresmith" / "answering" / "weights.json"
         known = json.loads(path.read_text(encoding="utf-8"))
-        known[""] = {"weights": fitted.weights, "bias": fitted.bias, "threshold": fitted.threshold}
-        path.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(known | found, indent=1) + "\n", encoding="utf-8")
+
+
+def report(foreign: bool, sets: dict[str, list[Row]]) -> dict[str, Any]:
+    """Fit to all sets, print how good it is on each, and on each when it is left out of the fit."""
+    print(
+        "question in another language than the passages" if foreign else "question in the passages' language"
+    )
+    fitted, _ = calibration.fit(balanced(sets))
+    for name, rows in sets.items():
+        lines = {name: calibration.quality(fitted, rows)}
+        others = balanced({n: r for n, r in sets.items() if n != name})
+        if others:
+            lines[f"{name}, left out of the fit"] = calibration.quality(calibration.fit(others)[0], rows)
+        for label, figures in lines.items():
+            print(f"  {label:36}", *(f"{key} {value:.3f}" for key, value in figures.items()))
+    return {"weights": dict(fitted.weights), "bias": fitted.bias, "threshold": fitted.threshold}
+
+
+def balanced(sets: dict[str, list[Row]]) -> list[Row]:
+    """Sets count about alike, whatever their size, so that the largest does not decide."""
+    most = 2 * min((len(r) for r in sets.values()), default=0)
+    return [row for r in sets.values() for row in random.sample(r, min(len(r), most))]
 
 
 Questions = dict[str, list[tuple[str, set[str]]]]

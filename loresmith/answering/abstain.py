@@ -2,7 +2,8 @@
 
 A logistic score over a few features of question and passages. Its weights are fitted on questions
 with and without their gold document (evaluation/calibration.py) and ship as weights.json: one set
-without a language model's opinion, and one for each model whose "Is it stated? Yes or No" was
+without a language model's opinion, one for questions in another language than the passages, and
+one for each model whose "Is it stated? Yes or No" was
 measured to help (FACTS: area under the curve 1.00 for the 1.5B, .57, useless, for the 0.5B).
 """
 
@@ -20,7 +21,8 @@ from loresmith.answering.evidence import Piece, Question, agreement, covered, we
 from loresmith.answering.text import fold, terms
 from loresmith.types import Hit, LanguageModel, Message
 
-FEATURES = ("dense", "text", "piece", "passage", "entities", "figure", "agrees", "foreign", "stated")
+FEATURES = ("dense", "text", "piece", "passage", "entities", "figure", "agrees", "stated")
+FOREIGN = "foreign"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,17 @@ def shipped() -> Mapping[str, Calibration]:
     return {name: Calibration(v["weights"], v["bias"], v["threshold"]) for name, v in raw.items()}
 
 
-def calibration_for(model: str | None) -> Calibration:
-    """The calibration measured with `model`, else the one that needs no model."""
+def calibration_for(model: str | None, *, foreign: bool = False) -> Calibration:
+    """The calibration measured with `model`, else the one that needs no model.
+
+    Args:
+        foreign: question and passages are in different languages: words then say little.
+    """
     known = shipped()
+    if foreign:
+        return known[FOREIGN]
     name = (model or "").casefold()
-    return next((c for key, c in known.items() if key and key in name), known[""])
+    return next((c for key, c in known.items() if key not in ("", FOREIGN) and key in name), known[""])
 
 
 def features(
@@ -59,17 +67,20 @@ def features(
     hits: Sequence[Hit],
     ranked: Sequence[tuple[float, Piece]],
     stated: float = 0.0,
+    *,
+    several: bool = False,
 ) -> dict[str, float]:
     """Features in about [0, 1].
 
     Args:
         ranked: the pieces by `evidence.rank`.
+        several: the question compares documents (see `evidence.weigh`).
         stated: log P(Yes) - log P(No) of the model, 0 where it was not asked.
     """
     if not hits:
         return dict.fromkeys(FEATURES, 0.0)
     top = [piece for _, piece in ranked[:3]]
-    weights = weigh(question, [piece for _, piece in ranked])
+    weights = weigh(question, [piece for _, piece in ranked], several=several)
     bm25 = max((h.scores.get("text", 0.0) for h in hits), default=0.0)
     everything = [fold(h.passage.indexed_text() + "\n" + h.passage.document) for h in hits]
     wanted = [fold(n) for n in question.names]
@@ -83,7 +94,6 @@ def features(
         "entities": sum(entities) / len(entities) if entities else 1.0,
         "figure": float(not question.wants_number or any(p.numbers for p in top)),
         "agrees": float(any(not agreement(question, p) for p in top)),
-        "foreign": float(foreign(question, hits)),
         "stated": max(-1.0, min(1.0, stated / 8)),
     }
 

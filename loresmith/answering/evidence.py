@@ -206,9 +206,9 @@ def score(question: Question, piece: Piece, weights: Weights) -> float:
     return value + 0.1 / piece.hit.rank
 
 
-def rank(question: Question, found: Sequence[Piece]) -> list[tuple[float, Piece]]:
+def rank(question: Question, found: Sequence[Piece], *, several: bool = False) -> list[tuple[float, Piece]]:
     """Pieces by `score`, best first; ties keep the order of the hits."""
-    weights = weigh(question, found)
+    weights = weigh(question, found, several=several)
     return sorted(((score(question, p, weights), p) for p in found), key=lambda pair: -pair[0])
 
 

@@ -117,19 +117,22 @@ def answer(
         document_text: the whole text of a document, to see whether it speaks of a name at all.
         context_tokens: budget of passages in the prompt.
         language: of the question, ISO 639-1; the answer is asked for in it.
+        calibration: instead of the one that ships, for questions in the passages' language.
         several: the question wants figures of several documents beside each other.
 
     Raises:
         ModelError: the model cannot answer.  EndpointError: its endpoint failed.
     """
     asked = parse_question(question, language=language)
-    calibration = calibration or abstain.calibration_for(model.name if model else None)
+    foreign = abstain.foreign(asked, hits)
+    if calibration is None or foreign:
+        calibration = abstain.calibration_for(model.name if model else None, foreign=foreign)
     threshold = settings.abstain_below if settings.abstain_below is not None else calibration.threshold
     seconds = {"retrieval": 0.0, "generation": 0.0, "verification": 0.0}
     tokens = {"prompt": 0, "answer": 0}
     clock = time.perf_counter()
     found = gather(hits)
-    ranked = rank(asked, found)
+    ranked = rank(asked, found, several=several)
     seconds["verification"] += time.perf_counter() - clock
 
     clock = time.perf_counter()
@@ -150,7 +153,7 @@ def answer(
             ask = prompt.messages(question, built.hits, request=prompt.ASK_STATED, history=history)
             stated = abstain.stated_logit(model, ask)
     seconds["generation"] += time.perf_counter() - clock
-    confidence = calibration.probability(abstain.features(asked, hits, ranked, stated))
+    confidence = calibration.probability(abstain.features(asked, hits, ranked, stated, several=several))
     draft = _Draft(asked, found, locate_quote, document_text, on_sentence, settings.max_sentences)
     reason = ""
     if not hits:

@@ -27,7 +27,7 @@ from loresmith.language import detect
 from loresmith.types import Hit, Progress
 from loresmith.workspace import write_atomic
 
-FALSE_REFUSALS = 0.05
+FALSE_REFUSALS = 0.08
 _FEWEST = 10
 
 
@@ -37,11 +37,13 @@ class Row:
 
     features: Mapping[str, float]
     answerable: bool
+    foreign: bool = False
 
 
 def row(question: str, hits: Sequence[Hit], answerable: bool, stated: float = 0.0) -> Row:
     asked = parse_question(question, language=detect(question))
-    return Row(abstain.features(asked, hits, rank(asked, gather(hits)), stated), answerable)
+    values = abstain.features(asked, hits, rank(asked, gather(hits)), stated)
+    return Row(values, answerable, abstain.foreign(asked, hits))
 
 
 def fit(
@@ -134,7 +136,7 @@ def calibrate(workspace: Workspace, questions: Path, progress: Progress | None =
         UsageError: the file holds no usable questions, or too few.
     """
     lines = read_questions(questions)
-    rows = rows_of(workspace, [q for q in lines if "answer" in q], progress)
+    rows = [r for r in rows_of(workspace, [q for q in lines if "answer" in q], progress) if not r.foreign]
     before = quality(abstain.calibration_for(None), rows) if _both(rows) else {}
     calibration, after = fit(rows)
     path = workspace.folder.data / CALIBRATION
