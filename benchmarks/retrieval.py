@@ -35,6 +35,7 @@ from loresmith.index.analysis import terms
 from loresmith.models import load_embedder
 from loresmith.passages import cut
 from loresmith.retrieval import search
+from loresmith.summaries import summarise
 from loresmith.types import Block, Document, Embedder, Passage, SearchMode, Vectors
 
 DEPTH = 50
@@ -174,7 +175,9 @@ class KeptVectors:
 @contextmanager
 def indexed(collection: Collection, embedder: Embedder) -> Iterator[tuple[Store, list[Passage]]]:
     tokens = PassagesSection().tokens
-    passages = [p for d in collection.documents for p in cut(d, embedder.count_tokens, max_tokens=tokens)]
+    passages: list[Passage] = []
+    for each in collection.documents:
+        passages += summarise(each, cut(each, embedder.count_tokens, max_tokens=tokens))[1]
     vectors = embedder.embed_passages([p.indexed_text() for p in passages])
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(Path(folder) / "index", dimension=embedder.dimension, metric="cosine", create=True)
@@ -216,7 +219,7 @@ def measure(
     """Rows of the table: task, mode, nDCG@10, recall@5, time, reference, goal."""
     started = time.perf_counter()
     with indexed(collection, embedder) as (store, passages):
-        counted = Counter(p.language for p in passages if p.language)
+        counted = Counter(p.language for p in passages)
         languages = [language for language, _ in counted.most_common()]
         print(
             f"{collection.name}: {len(collection.documents)} documents, {len(passages)} passages"

@@ -123,16 +123,17 @@ def _by_script(text: str) -> str:
 
 
 def _by_words(text: str, codes: tuple[str, ...], expected: str = "") -> str:
-    words = _WORD.findall(text.lower())
+    # Single letters are variables and units before they are words.
+    words = [word for word in _WORD.findall(text.lower()) if len(word) > 1 or not word.isascii()]
     if not words:
         return ""
     found = {code: sum(word in STOP_WORDS[code] for word in words) for code in codes}
     first, second = sorted(found, key=lambda code: -found[code])[:2]
-    if found[first] < 2 or found[first] == found[second] or found[first] < 0.08 * len(words):
+    different = {word for word in words if word in STOP_WORDS[first]}
+    if len(different) < 2 or found[first] == found[second] or found[first] < 0.08 * len(words):
         return ""
     if expected in found and first != expected:
         # Program code and part lists hold "a", "do", "to" in no language at all.
-        different = {word for word in words if word in STOP_WORDS[first]}
         sure = len(different) >= 5 and found[first] >= max(2 * found[expected], 0.2 * len(words))
         return first if sure else ""
     return first

@@ -29,7 +29,7 @@ RRF_K = 60
 """Cormack, Clarke, Buettcher 2009."""
 
 _RERANKED = 30
-_SUMMARY_WEIGHT = 0.2
+_SUMMARY_WEIGHT = 0.05
 _SIMILAR_PASSAGES = 16
 
 
@@ -75,7 +75,7 @@ def search(
     if mode != "dense":
         text = store.search_text(asked, candidates, where)
     hits = _fuse(dense, text, settings)
-    if mode == "hybrid":
+    if mode == "hybrid" and settings.fusion == "weighted":
         hits = _with_summaries(hits, asked)
     if rerank is not None and hits:
         hits = _reranked(query, hits, rerank)
@@ -140,7 +140,8 @@ def weighted(dense: Mapping[str, float], text: Mapping[str, float], weight: floa
 def _with_summaries(hits: Sequence[Hit], asked: str) -> list[Hit]:
     """A passage of a section whose summary holds the query's words is likelier to be meant.
 
-    The summary's share of the query's terms is added with a small weight. (Indexing the summary with
+    The summary's share of the query's terms is added with a small weight, fit for scores on [0, 1], so
+    not for those of reciprocal ranks. (Indexing the summary with
     the passage was measured and was worse: its words drown those of the passage.)
     """
     wanted = set(asked.split())
