@@ -139,7 +139,7 @@ def _check_all(workspace: WorkspaceDir) -> list[Problem]:
             recover(workspace, state)
             return list(_check(workspace, state))
     except StateDamaged as error:
-        return [Problem("state", error.problem)]
+        return [Problem("state", error.problem.rstrip("."))]
 
 
 def _has_index(workspace: WorkspaceDir) -> bool:
@@ -189,15 +189,20 @@ def _check_generation(workspace: WorkspaceDir, state: State, generation: Generat
         elif counts[document] != noted:
             where = f"{document}: {counts[document]} passages noted instead of {noted}"
             yield Problem("missing row", where, document=document)
+    if not (folder / files.TABLE).exists():
+        yield Problem("index", f"{folder}: the index is missing")
+        return
     for name, reason in files.damaged(folder, state.files(generation.id)):
         yield Problem("file", f"{folder.name}/{name} {reason}")
+    kind = "index"
     try:
         with closing(open_generation(workspace, generation)) as store:
             sample: list[StoredRow] = []
             yield from _check_rows(store, ledger, sample)
+            kind = "postings"
             yield from _check_postings(store, sample, generation.behind)
     except StorageError as error:
-        yield Problem("index", error.problem)
+        yield Problem(kind, error.problem.rstrip("."))
 
 
 def _check_rows(

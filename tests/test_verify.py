@@ -292,6 +292,16 @@ def test_an_empty_workspace_is_sound(tmp_path: Path) -> None:
     assert verify(folders.create(tmp_path / "new")).ok
 
 
+@pytest.mark.parametrize("damage", [drop_the_postings, truncate_the_postings, remove_the_postings_files])
+def test_postings_are_built_again_without_embedding(
+    plant: WorkspaceDir, damage: Callable[[WorkspaceDir], None]
+) -> None:
+    damage(plant)
+    embedder = HashEmbedder()
+    assert verify(plant, embedder=embedder, repair=True).ok
+    assert embedder.embedded == []
+
+
 def test_an_altered_vector_costs_one_embedding(plant: WorkspaceDir) -> None:
     alter_a_vector(plant)
     embedder = HashEmbedder()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from loresmith.errors import StorageError
@@ -25,6 +26,8 @@ def open_store(
         IndexDamaged: it is not there (and not to be made), cannot be read, or has another dimension.
         StorageError: full disk or no permission.
     """
+    # Its warnings about damage are for its makers; what they mean is raised as IndexDamaged.
+    os.environ.setdefault("LANCEDB_LOG", "error")
     from loresmith.index.lance import LanceStore
 
     return LanceStore.open(path, dimension=dimension, metric=metric, create=create, table=table)
