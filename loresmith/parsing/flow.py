@@ -43,7 +43,6 @@ class _Style:
     body: float
     sizes: list[float]
     words: frozenset[str]
-    hyphenated: bool
 
 
 def write_pages(draft: Draft, pages: Sequence[Page]) -> None:
@@ -147,9 +146,7 @@ def _style(pages: Sequence[Page]) -> _Style:
     words = frozenset(
         word for text in texts for word in re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)*", text.lower())
     )
-    long = [text for text in texts if len(text) > 40]
-    broken = sum(text.endswith("-") for text in long)
-    return _Style(body, sizes[:4], words, broken > 0.03 * len(long))
+    return _Style(body, sizes[:4], words)
 
 
 _NUMBERED = re.compile(r"^(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+\S")
@@ -340,7 +337,8 @@ def _between(pieces: list[Piece], text: str, style: _Style) -> Piece:
         whole = (broken[1] + (rest[0] if rest else "")).lower()
         compound = (broken[0] + (rest[0] if rest else "")).lower()
         # A hyphen that only broke the word goes; that of a compound ("debt-related") stays.
-        if whole in style.words or (compound not in style.words and style.hyphenated):
+        parts = {broken[1].lower(), (rest[0] if rest else "").lower()}
+        if whole in style.words or (compound not in style.words and not parts <= style.words):
             pieces[-1] = Piece(last[:-1], pieces[-1].box)
         return Piece("")
     if _CJK_END.search(last) and _CJK_START.match(text):

@@ -169,7 +169,8 @@ def _segment(words: Sequence[Word]) -> Segment:
     text = words[0].text
     for before, word in pairwise(words):
         # Kerned or styled letters of one word come as words without a gap.
-        tight = word.x0 - before.x1 < 0.08 * max(word.y1 - word.y0, 1.0) and word.run != before.run
+        gap = (word.x0 - before.x1) / max(word.y1 - word.y0, 1.0)
+        tight = gap < (0.08 if word.run != before.run or not word.text[0].isalnum() else 0.03)
         text += word.text if tight else " " + word.text
     letters = sum(len(w.text) for w in words)
     return Segment(

@@ -126,12 +126,16 @@ def _pages(
 
 
 def _is_picture(page: Any, made: Page) -> bool:
+    """Whether the page must be read by OCR: it shows a scan, or letters that no font names."""
     complexity = page.complexity
-    letters = sum(len(s.text) for s in made.segments)
-    pictured = complexity.full_page_image or complexity.image_coverage > 0.4 or complexity.is_garbled
-    return bool(letters < 40 and (pictured or complexity.has_substantial_images)) or bool(
-        complexity.is_garbled
-    )
+    text = "".join(s.text for s in made.segments)
+    # Private and replacement characters stand for glyphs of which the font does not say what they are.
+    unknown = sum(ch == "\ufffd" or "\ue000" <= ch <= "\uf8ff" for ch in text)
+    if unknown > 0.3 * len(text):
+        return True
+    if complexity.full_page_image:
+        return len(text) < 40 or "invisible-text-layer" in complexity.reasons
+    return len(text) < 40 and bool(complexity.image_coverage > 0.4 or complexity.has_substantial_images)
 
 
 def _numbered(pages: list[int]) -> str:

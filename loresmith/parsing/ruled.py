@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loresmith.parsing.layout import Segment, Word, segments_of
-from loresmith.parsing.tables import Cell, header_rows
+from loresmith.parsing.tables import Cell, header_rows, is_number
 from loresmith.types import Box
 
 NEAR = 3.0
@@ -160,6 +160,10 @@ def _table(grid: _Grid, shades: Sequence[Shade], words: Sequence[Word]) -> Segme
     # Frames, charts and forms are drawn with lines too: what is mostly empty is no table.
     if len(held) < max(3, 0.3 * len(parts)):
         return None
+    # Bands without columns that hold most of the words are a frame around something else.
+    spread = {part for r in range(grid.rows) for part in {grid.cell[r, 0]} & {grid.cell[r, grid.columns - 1]}}
+    if sum(len(held.get(part, ())) for part in spread) > 0.5 * sum(map(len, held.values())):
+        return None
     rows: list[list[Cell]] = []
     owners: list[list[tuple[int, int]]] = []
     for r in range(grid.rows):
@@ -197,19 +201,25 @@ def _place(grid: _Grid, word: Word) -> tuple[int, int] | None:
 def _lines_of(own: Sequence[tuple[int, int]], held: dict[tuple[int, int], list[Word]]) -> list[list[Cell]]:
     """The cells of a drawn row; as several rows where lines part only the columns."""
     lines = {part: _visual_lines(held.get(part, [])) for part in set(own)}
-    heights = sorted((len(found) for found in lines.values()), reverse=True)
-    if len(heights) > 1 and heights[0] >= 4 and heights[1] >= 0.8 * heights[0]:
-        tops = _positions([line[0].y0 for found in lines.values() for line in found])
-        if len(tops) <= 1.2 * heights[0]:
-            split = []
-            for top in tops:
-                row = [
-                    _cell([w for line in lines[part] for w in line if abs(line[0].y0 - top) <= 2 * NEAR])
-                    for part in own
-                ]
-                split.append(row)
-            return split
-    return [[_cell(held.get(part, [])) for part in own]]
+    numeric = [
+        found
+        for found in lines.values()
+        if len(found) >= 4 and sum(is_number(_cell(line).text) for line in found) >= 0.7 * len(found)
+    ]
+    if not numeric:
+        return [[_cell(held.get(part, [])) for part in own]]
+    # A column of numbers shows where the records are; what stands between belongs to the one above.
+    tops = _positions([line[0].y0 for found in lines.values() for line in found])
+    split = []
+    for number, top in enumerate(tops):
+        end = tops[number + 1] if number + 1 < len(tops) else float("inf")
+        split.append(
+            [
+                _cell([w for line in lines[part] for w in line if top - NEAR <= line[0].y0 < end - NEAR])
+                for part in own
+            ]
+        )
+    return split
 
 
 def _visual_lines(words: Sequence[Word]) -> list[list[Word]]:

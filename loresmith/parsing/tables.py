@@ -15,13 +15,9 @@ from loresmith.types import Box
 
 NAME_SEPARATOR = " › "
 
-# A number as it stands in tables: sign, currency, digits, unit signs; also "-" and "n/a".
-_NUMBER = re.compile(
-    r"""^[\s(+\-–—−~<>≤≥±$€£¥]*                  # what may stand before
-        \d[\d.,'\u00a0\u202f /:\-–+eE×]*       # digits
-        (?:[%°‰)$€£¥*]|\s?[A-Za-zµΩ°/²³%·.]{1,6})*\s*$""",
-    re.VERBOSE,
-)
+# A number as it stands in tables: signs and currency, digits, then a unit of a few letters.
+_NUMBER_START = re.compile(r"[\s(+\-–—−~<>≤≥±$€£¥]*\d")
+_NOT_UNIT = str.maketrans("", "", "0123456789.,'\u00a0\u202f /:-–—−+~<>≤≥±()%°‰$€£¥*×²³·†‡§")
 _YEAR = re.compile(r"^(?:FY\s?|Q[1-4]\s?)?(?:19|20)\d\d(?:\s?Q[1-4])?$")
 _KEY_NAMES = re.compile(
     r"^(?:_?id|key|uid|uuid|sku|code|nr\.?|no\.?|number|nummer)$"
@@ -40,7 +36,11 @@ class Cell:
 
 
 def is_number(text: str) -> bool:
-    return _NUMBER.match(text) is not None and not text.strip().isalpha()
+    """ "1,234", "(97)", "$ 4.69", "25 Nm", "5 %"; not "P-200" nor "25 pumps and more"."""
+    text = text.strip()
+    if len(text) > 40 or not _NUMBER_START.match(text):
+        return False
+    return len(text.translate(_NOT_UNIT)) <= 6
 
 
 def is_year(text: str) -> bool:
@@ -93,7 +93,8 @@ def key_column(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int | Non
     for column, name in enumerate(names[:3]):
         if _KEY_NAMES.search(name.strip()):
             values = [row[column].strip() for row in rows if column < len(row)]
-            if values and all(values) and len(set(values)) == len(values):
+            short = all(0 < len(value) <= 60 for value in values)
+            if len(values) > 1 and short and len(set(values)) == len(values):
                 return column
     return None
 
@@ -149,6 +150,8 @@ def add_table(
     table = table or draft.next_table()
     numbered = list(numbers) if numbers is not None else [None] * len(rows)
     known = list(names)
+    if headers and _wordy(column_names([[cell.text for cell in row] for row in rows[:headers]])):
+        plain_headers, headers = headers, 0
     if headers:
         known = column_names([[cell.text for cell in row] for row in rows[:headers]])
         boxes = _header_boxes(rows[:headers], len(known))
@@ -164,6 +167,12 @@ def add_table(
         head = not headers and at < plain_headers
         draft.add("row", pieces, table=table, page=page, sheet=sheet, row=number, key=own, header=head)
     return table, known
+
+
+def _wordy(names: Sequence[str]) -> bool:
+    """Names so long that they would drown the values if each cell said its own."""
+    filled = [len(name) for name in names if name]
+    return max(filled, default=0) > 70 or sum(filled) > 40 * max(1, len(filled))
 
 
 def _leading_names(rows: Sequence[Sequence[str]]) -> int:
