@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loresmith.language import detect, sentences
@@ -70,6 +70,7 @@ def test_sentences(text: str, expected: list[str]) -> None:
     assert [text[a:b] for a, b in sentences(text)] == expected
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab.!?\n 1。P-", max_size=80))
 def test_sentences_lose_nothing(text: str) -> None:
     spans = sentences(text)

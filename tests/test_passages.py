@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 from helpers import document
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loresmith.passages import cut
@@ -57,6 +57,7 @@ def check(document: Document, passages: Sequence[Passage], max_tokens: int) -> N
     assert len({p.id for p in passages}) == len(passages)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="ab .\n1水", max_size=120), max_size=5), st.integers(3, 40))
 def test_any_text_is_cut_exactly(parts: list[str], max_tokens: int) -> None:
     made = document("\n\n".join(parts))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from helpers import HashEmbedder, passage
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loresmith.config import RetrievalSection
@@ -164,6 +164,7 @@ def test_fusion_works_with_every_metric(tmp_path: Path, fusion: str, metric: str
 SCORES = st.dictionaries(st.sampled_from("abcdefgh"), st.floats(-2, 2), min_size=1)
 
 
+@settings(deadline=None)
 @given(SCORES, st.dictionaries(st.sampled_from("abcdefgh"), st.floats(0, 40), min_size=1), st.floats(0, 1))
 def test_weighted_fusion_keeps_every_candidate_and_agreed_orders(
     dense: dict[str, float], text: dict[str, float], weight: float
