@@ -134,6 +134,9 @@ def _boxes(places: _Places, position: int, start: int, end: int) -> tuple[Box, .
 def _clip(line: tuple[int, int, Box], start: int, end: int) -> Box:
     """The part of a line's box under the span, each character taken as equally wide."""
     first, last, box = line
+    if box.y1 - box.y0 > 2 * (box.x1 - box.x0) and last - first > 2:
+        # Text that runs up or down the page: the whole line.
+        return box
     width = (box.x1 - box.x0) / max(1, last - first)
     x0 = box.x0 + width * (max(start, first) - first)
     x1 = box.x1 - width * (last - min(end, last))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from loresmith.types import Block, BlockKind, Box, Document
@@ -108,6 +108,16 @@ class Draft:
             if block.kind == "heading":
                 return one_line(text[block.start : block.end])
         return ""
+
+    def move_boxes(self, page: int, place: Callable[[Box], Box]) -> None:
+        """Replace every box on a page by `place(box)`."""
+        for number, block in enumerate(self._blocks):
+            if block.page == page:
+                self._blocks[number] = replace(
+                    block,
+                    box=place(block.box) if block.box else None,
+                    lines=tuple((start, end, place(box)) for start, end, box in block.lines),
+                )
 
     def last_text(self) -> str:
         """The text of the last block."""

@@ -23,17 +23,37 @@ from loresmith.parsing.layout import (
     with_centred_cells,
 )
 from loresmith.parsing.tables import Cell, add_table, is_number, is_year
+from loresmith.types import Box
 
 
 @dataclass(slots=True)
 class Page:
-    """`turned` holds the texts that stand sideways."""
+    """A page in the order of the file; `width` and `height` as it is read.
+
+    Attributes:
+        turned: texts that stand sideways.
+        angle: how far the page was turned back to be read; its boxes are turned again.
+    """
 
     number: int
     width: float
     height: float
     segments: list[Segment]
     turned: tuple[str, ...] = ()
+    angle: int = 0
+
+    def place(self, box: Box) -> Box:
+        """A box of the page as it was read, on the page as it is shown."""
+        match self.angle:
+            case 90:
+                return Box(self.height - box.y1, box.x0, self.height - box.y0, box.x1)
+            case 180:
+                return Box(
+                    self.width - box.x1, self.height - box.y1, self.width - box.x0, self.height - box.y0
+                )
+            case 270:
+                return Box(box.y0, self.width - box.x1, box.y1, self.width - box.x0)
+        return box
 
 
 @dataclass(slots=True)
@@ -59,6 +79,8 @@ def write_pages(draft: Draft, pages: Sequence[Page]) -> None:
             # A watermark or a label along the edge; a few letters say nothing.
             if len(text.split()) > 3:
                 draft.add("paragraph", text, page=page.number)
+        if page.angle:
+            draft.move_boxes(page.number, page.place)
 
 
 # --- running heads and feet -------------------------------------------------------------------

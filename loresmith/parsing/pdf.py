@@ -8,7 +8,9 @@ OCR where tessdata is installed, else reported.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
@@ -28,28 +30,54 @@ TINY = 2.0
 def read_pdf(data: bytes, *, settings: ParsingSection, **_: Any) -> Draft:
     draft = Draft()
     draft.title = _info_title(data)
-    pages, pictures = _pages(data, draft, ocr=None, wanted=None)
-    if pictures:
+    first = _read_pages(data, draft)
+    pages = {page.number: page for page in first.pages}
+    if first.sideways:
+        angles = list(first.sideways.items())
+        again = _read_pages(
+            data, draft, page_orientation_corrections=angles, target_pages=_listed(first.sideways)
+        )
+        pages |= {p.number: replace(p, angle=first.sideways[p.number]) for p in again.pages}
+    if first.pictures:
         folder, languages, missing = tessdata(settings)
         if folder and languages:
-            read, _unread = _pages(data, draft, ocr=(folder, languages), wanted=pictures)
-            pages = [next((p for p in read if p.number == page.number), page) for page in pages]
-            draft.metadata["ocr"] = languages
-            draft.warn(f"{_numbered(pictures)}: read from a picture (OCR); figures may be misread")
+            pages |= {p.number: p for p in _ocr(data, draft, folder, languages, first.pictures)}
+            draft.warn(f"{_numbered(first.pictures)}: read from a picture (OCR); figures may be misread")
         else:
-            draft.warn(f"{_numbered(pictures)} hold only pictures and were not read: {missing}")
-    write_pages(draft, pages)
+            draft.warn(f"{_numbered(first.pictures)} hold only pictures and were not read: {missing}")
+    write_pages(draft, list(pages.values()))
     return draft
 
 
 def read_pictured(data: bytes, folder: str, languages: str) -> Draft:
     """A picture file as a page of its own."""
     draft = Draft()
-    pages, _unread = _pages(data, draft, ocr=(folder, languages), wanted=[1])
-    draft.metadata["ocr"] = languages
+    pages = _ocr(data, draft, folder, languages, [1])
     draft.warn("read from a picture (OCR); figures may be misread")
     write_pages(draft, pages)
     return draft
+
+
+def _ocr(data: bytes, draft: Draft, folder: str, languages: str, pages: list[int]) -> list[Page]:
+    draft.metadata["ocr"] = languages
+    read = _read_pages(
+        data,
+        draft,
+        ocr_enabled=True,
+        tessdata_path=folder,
+        ocr_language=languages,
+        ocr_failure_fatal=False,
+        target_pages=_listed(pages),
+    )
+    if read.unsure:
+        draft.warn(
+            f"{_numbered(read.unsure)}: hardly legible; are parsing.ocr_languages ({languages}) right?"
+        )
+    return read.pages
+
+
+def _listed(pages: Iterable[int]) -> str:
+    return ",".join(map(str, pages))
 
 
 def _open(data: bytes, **options: Any) -> Any:
@@ -84,27 +112,31 @@ def _translated(error: Exception) -> ParseError:
     return ParseError(f"damaged PDF: {text[:160]}.", "Save it again.")
 
 
-def _pages(
-    data: bytes, draft: Draft, ocr: tuple[str, str] | None, wanted: list[int] | None
-) -> tuple[list[Page], list[int]]:
-    """The pages as segments, and the numbers of those that are only pictures."""
+@dataclass(slots=True)
+class _Read:
+    """What one pass over the file found.
+
+    Attributes:
+        pictures: numbers of pages that show a scan.
+        sideways: pages whose text is turned, and by how many degrees clockwise.
+        unsure: pages on which OCR trusts itself little.
+    """
+
+    pages: list[Page] = field(default_factory=list)
+    pictures: list[int] = field(default_factory=list)
+    sideways: dict[int, int] = field(default_factory=dict)
+    unsure: list[int] = field(default_factory=list)
+
+
+def _read_pages(data: bytes, draft: Draft, **options: Any) -> _Read:
+    """Raises ParseError where the file cannot be read at all; single pages are warnings."""
     from liteparse import ParseError as EngineError
 
-    options: dict[str, Any] = {"ocr_enabled": False}
-    if ocr:
-        options = {
-            "ocr_enabled": True,
-            "tessdata_path": ocr[0],
-            "ocr_language": ocr[1],
-            "ocr_failure_fatal": False,
-        }
-        options["target_pages"] = ",".join(map(str, wanted or []))
-    found: list[Page] = []
-    pictures: list[int] = []
+    found = _Read()
     hidden: dict[int, int] = {}
     try:
-        for result in _open(data, **options):
-            if result.doc_meta is not None and not ocr:
+        for result in _open(data, **({"ocr_enabled": False} | options)):
+            if result.doc_meta is not None and not options:
                 _metadata(draft, result.doc_meta)
             for error in result.page_errors:
                 draft.warn(
@@ -112,17 +144,37 @@ def _pages(
                 )
             for page in result.pages:
                 made, unseen = _page(page)
+                found.pages.append(made)
                 if unseen:
                     hidden[page.page_num] = unseen
-                if not ocr and page.complexity and page.complexity.needs_ocr and _is_picture(page, made):
-                    pictures.append(page.page_num)
-                found.append(made)
+                if page.complexity and page.complexity.needs_ocr and _is_picture(page, made):
+                    found.pictures.append(page.page_num)
+                if angle := _angle(page):
+                    found.sideways[page.page_num] = angle
+                trust = [
+                    (item.confidence, len(item.text))
+                    for item in page.text_items
+                    if item.confidence is not None
+                ]
+                if trust and sum(c * n for c, n in trust) < 0.65 * sum(n for _, n in trust):
+                    found.unsure.append(page.page_num)
     except EngineError as error:
         raise _translated(error) from error
     if hidden:
         count = sum(hidden.values())
         draft.warn(f"hidden text was left out ({count} words on {_numbered(sorted(hidden))})")
-    return found, pictures
+    return found
+
+
+def _angle(page: Any) -> int:
+    """How far most of the page's text is turned clockwise: 0, 90, 180 or 270."""
+    turned: Counter[int] = Counter()
+    for item in page.text_items:
+        turned[round(item.rotation / 90) % 4 * 90] += len(item.text.strip())
+    if not turned:
+        return 0
+    angle, letters = turned.most_common(1)[0]
+    return angle if letters > 0.6 * turned.total() else 0
 
 
 def _is_picture(page: Any, made: Page) -> bool:

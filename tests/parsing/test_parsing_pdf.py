@@ -257,3 +257,19 @@ def test_the_statements_of_a_real_filing_are_readable_lines(parse: Parse) -> Non
         for page, row in rows
     )
     assert "Form 10-Q | 4" not in document.text
+
+
+def test_a_page_that_lies_on_its_side_is_read_and_its_boxes_lie_too(parse: Parse) -> None:
+    lines = "".join(
+        f"BT 0 0 0 rg /F1 12 Tf 0 1 -1 0 {100 + 20 * n} 72 Tm (line {n} of a page that lies on its side) Tj ET\n"
+        for n in range(4)
+    )
+    document = parse("m.pdf", pdf([PdfPage(texts=[(72, 90, 12, "upright")]), PdfPage(raw=lines)]))[0]
+    flat = " ".join(document.text.split())
+    assert "line 0 of a page that lies on its side line 1 of" in flat
+    start = document.text.index("line 2")
+    place = locate(document, start, start + len("line 2"))
+    assert place.page == 2
+    box = place.boxes[0]
+    assert 125 < box.x0 < box.x1 < 145
+    assert 500 < box.y0 < 719 < box.y1 < 722
