@@ -14,6 +14,8 @@ from loresmith.parsing.draft import Draft, one_line
 from loresmith.parsing.package import Package, attribute, child, children, local
 from loresmith.parsing.tables import Cell, add_table, header_rows
 
+# A list item that was numbered by hand.
+_STEP = re.compile(r"\s*(?:\d{1,2}[.)]|[a-z]\)|[•–-])\s+\S")
 _OFF = ("0", "false", "off", "none")
 
 
@@ -88,6 +90,8 @@ class _Reader:
         level = self.levels.get(style, 0) or (int(outline) + 1 if outline and outline < "9" else 0)
         if level and len(text) < 300:
             self.draft.add("heading", one_line(text), level=level, **start)
+        elif _STEP.match(text):
+            self.draft.add("list", text, **start)
         elif child(properties, "numPr") is not None or style.lower().startswith("list"):
             self.draft.add("list", "- " + text.strip(), **start)
         elif style in self.captions:

@@ -14,7 +14,6 @@ from loresmith.parsing.grid import Grid, grid_of
 from loresmith.parsing.layout import (
     MARKER,
     Row,
-    Segment,
     is_tabular,
     joined_signs,
     regions,
@@ -23,6 +22,7 @@ from loresmith.parsing.layout import (
     with_centred_cells,
 )
 from loresmith.parsing.tables import Cell, add_table, is_number, is_year
+from loresmith.parsing.words import Segment
 from loresmith.types import Box
 
 

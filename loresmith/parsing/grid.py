@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loresmith.parsing.layout import Row, Segment, is_tabular
+from loresmith.parsing.layout import Row, is_tabular
 from loresmith.parsing.tables import NAME_SEPARATOR, Cell, header_rows, is_number, is_year
+from loresmith.parsing.words import Segment
 from loresmith.types import Box
 
 

@@ -18,9 +18,9 @@ from loresmith.config import ParsingSection
 from loresmith.errors import ParseError
 from loresmith.parsing.draft import Draft, one_line
 from loresmith.parsing.flow import Page, write_pages
-from loresmith.parsing.layout import Segment, Word, segments_of
 from loresmith.parsing.ocr import tessdata
 from loresmith.parsing.ruled import Shade, ruled_tables
+from loresmith.parsing.words import Segment, Word, segments_of
 from loresmith.types import Box
 
 BATCH = 20
@@ -30,6 +30,8 @@ TINY = 2.0
 def read_pdf(data: bytes, *, settings: ParsingSection, **_: Any) -> Draft:
     draft = Draft()
     draft.title = _info_title(data)
+    # Readers accept some bytes before the header; offsets count from it.
+    data = data[max(0, data.find(b"%PDF-")) :]
     first = _read_pages(data, draft)
     pages = {page.number: page for page in first.pages}
     if first.sideways:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loresmith.parsing.layout import Segment, Word, segments_of
 from loresmith.parsing.tables import Cell, header_rows, is_number
+from loresmith.parsing.words import Segment, Word, segments_of
 from loresmith.types import Box
 
 NEAR = 3.0
