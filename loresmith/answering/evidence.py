@@ -16,7 +16,17 @@ from loresmith.answering import facts
 from loresmith.answering.facts import Number
 from loresmith.answering.sentences import pieces
 from loresmith.answering.text import fold, matches, terms, words
-from loresmith.answering.vocabulary import CAPTION, GERMAN, HOW_MANY, MONEY, POLAR, QUANTITY, TO_MODEL, WHO
+from loresmith.answering.vocabulary import (
+    CAPTION,
+    FIGURES,
+    GERMAN,
+    HOW_MANY,
+    MONEY,
+    POLAR,
+    QUANTITY,
+    TO_MODEL,
+    WHO,
+)
 from loresmith.types import Hit, Passage
 
 
@@ -167,14 +177,14 @@ Weights = dict[str, float]
 def weigh(question: Question, found: Sequence[Piece], *, several: bool = False) -> Weights:
     """Inverse document frequency of the question's terms over the pieces at hand.
 
-    A word that stands in every piece ("pump") tells no piece from another; one that stands in none
+    A word that stands in or around every piece ("pump") tells no piece from another; one that stands in none
     weighs most, so that it pulls every coverage down.
 
     Args:
         several: the question compares documents: its words for the comparison ("changed over
             time") stand in none of them and do not count.
     """
-    held = [piece.terms for piece in found]
+    held = [piece.terms | terms(piece.around) for piece in found]
     counts = {term: sum(matches(term, h) for h in held) for term in question.terms}
     return {t: math.log(1 + (len(held) + 1) / (1 + n)) for t, n in counts.items() if n or not several}
 
@@ -187,6 +197,38 @@ def covered(weights: Weights, *held: frozenset[str]) -> float:
     return sum(w for t, w in weights.items() if any(matches(t, h) for h in held)) / whole
 
 
+def label(weights: Weights, row: Piece) -> float:
+    """Share of the question's weight in the cells that the question names whole.
+
+    "Gross margin | 36,413" is what "What was the gross margin?" asks for, and "Total gross margin
+    percentage | 44.5 %" is not, though it holds the same words.
+    """
+    asked = frozenset(weights)
+    whole = frozenset(
+        term
+        for cell in re.split(r" \| |; |: ", row.text)
+        if (held := terms(re.sub(r"\(\d+\)", "", cell))) and all(matches(t, asked) for t in held)
+        for term in held
+    )
+    return covered(weights, whole) if whole else 0.0
+
+
+def readable(piece: Piece) -> str:
+    """A piece as a sentence to show: a row with its column names, where they are at hand."""
+    text = " ".join(piece.text.split())
+    if not piece.row or " | " not in text:
+        return text
+    cells = [cell.strip() for cell in text.split(" | ")]
+    for line in piece.passage.context.splitlines():
+        names = [cell.strip() for cell in line.split("|")]
+        if len(names) == len(cells) and any(names[1:]):
+            pairs = (
+                f"{name}: {cell}" if name else cell for name, cell in zip(names[1:], cells[1:], strict=True)
+            )
+            return f"{cells[0]}: {'; '.join(pairs)}" if cells[0] else "; ".join(pairs)
+    return text
+
+
 def score(question: Question, piece: Piece, weights: Weights) -> float:
     """How well a piece answers, about 0 to 1.5: words in it count fully, words around it half."""
     here = covered(weights, piece.terms)
@@ -195,8 +237,12 @@ def score(question: Question, piece: Piece, weights: Weights) -> float:
     value = here + 0.5 * (near - here) + 0.15 * (beside - near)
     value += 0.15 * len(question.codes & piece.codes) / max(1, len(question.codes))
     value += 0.2 * any(n.agrees(m) for n in question.numbers for m in piece.numbers)
+    if piece.row:
+        value += 0.4 * label(weights, piece)
     if question.wants_number:
         value += 0.2 if piece.numbers and has_unit(question, piece) else -0.2
+    elif FIGURES.search(question.text):
+        value += 0.15 if piece.numbers else 0.0
     if question.wants_name:
         value += 0.1 if facts.names(piece.text) else -0.2
     if piece.header or (len(piece.text) < 40 and not piece.row and not piece.numbers):

@@ -27,6 +27,7 @@ from loresmith.answering.evidence import (
     loses_to_sibling,
     parse_question,
     rank,
+    readable,
     weigh,
 )
 from loresmith.answering.sentences import Stream
@@ -263,8 +264,7 @@ def _quote(draft: _Draft, ranked: Sequence[tuple[float, Piece]], several: bool) 
         )
         if holds(citation, piece.passage):
             cited.add(piece.passage.document)
-            shown = " ".join(piece.text.split())
-            draft.add(Support(Sentence(text=shown, citations=(citation,)), (piece,), 1.0))
+            draft.add(Support(Sentence(text=readable(piece), citations=(citation,)), (piece,), 1.0))
 
 
 def _quotable(draft: _Draft, piece: Piece, weights: Weights) -> bool:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 
-from loresmith.answering.vocabulary import STOP
+from loresmith.answering.vocabulary import GLOSSARY, STOP
 
 _SAME = str.maketrans(
     {
@@ -56,21 +56,30 @@ def stem(word: str) -> str:
     return bare[: max(5, (2 * len(bare) + 2) // 3)] if len(bare) > 5 else bare.removesuffix("s")[:5]
 
 
+@cache
+def _same() -> dict[str, str]:
+    """Stem of a word of the glossary to the stem of its line's first word."""
+    lines = [[stem(w) for w in words(line)] for line in GLOSSARY.splitlines()]
+    return {other: line[0] for line in lines for other in line[1:]}
+
+
 @lru_cache(maxsize=4096)
 def terms(text: str) -> frozenset[str]:
     """Stems of the content words of `text`; runs of Chinese, Japanese or Korean as bigrams."""
     out: set[str] = set()
     for word in words(text):
         if _CJK_RUN.fullmatch(word):
-            out.update(word[i : i + 2] for i in range(len(word) - 1))
+            out.update(_same().get(word[i : i + 2], word[i : i + 2]) for i in range(len(word) - 1))
             if len(word) == 1:
                 out.add(word)
             continue
         if word in STOP or (len(word) < 2 and not word.isdigit()):
             continue
-        out.add(stem(word))
+        plain = stem(word)
+        out.add(_same().get(plain, plain))
         if "-" in word or "/" in word:
-            out.update(stem(p) for p in re.split(r"[-/]", word) if len(p) > 2 and p not in STOP)
+            parts = [stem(p) for p in re.split(r"[-/]", word) if len(p) > 2 and p not in STOP]
+            out.update(_same().get(p, p) for p in parts)
     return frozenset(out)
 
 

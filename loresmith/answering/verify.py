@@ -24,7 +24,7 @@ from loresmith.answering import facts
 from loresmith.answering.evidence import Piece, Question, about, agreement, looks_german, loses_to_sibling
 from loresmith.answering.facts import Number
 from loresmith.answering.text import coverage, fold, matches, terms, words
-from loresmith.answering.vocabulary import FILLER, MARKER, NEGATION, REFUSAL
+from loresmith.answering.vocabulary import FILLER, MARKER, NEGATION, OPENERS, REFUSAL
 from loresmith.types import Citation, Locator, Passage, Sentence
 
 LocateQuote = Callable[[Passage, int, int], Locator]
@@ -111,7 +111,7 @@ class _Claim:
             terms(text),
             facts.numbers(text),
             facts.codes(text),
-            () if german else facts.names(text),
+            () if german else (*facts.names(text), *_openers(text, question)),
             bool(NEGATION & set(words(text))),
         )
 
@@ -131,6 +131,18 @@ class _Claim:
             - (0.8 if piece.header else 0.0)
             + 0.1 / piece.hit.rank
         )
+
+
+def _openers(text: str, question: Question) -> tuple[str, ...]:
+    """Capitalised words at a start that may be names ("Siemens recommends …"); for English only."""
+    if question.language not in ("", "en"):
+        return ()
+    out = []
+    for word in re.findall(r"(?<!\w)[A-Z][^\W\d_]{2,}", text):
+        meaning = terms(word)
+        if meaning and fold(word) not in OPENERS and not matches(next(iter(meaning)), question.terms):
+            out.append(word)
+    return tuple(out)
 
 
 def _prove(
@@ -177,9 +189,10 @@ def _missing(claim: _Claim, chosen: Sequence[Piece]) -> list[str]:
     held = frozenset().union(*(facts.codes(text) for text in around))
     out += [f"the code {c.upper()} does not stand there" for c in sorted(claim.codes - held)]
     everything = fold("\n".join(around))
+    shown = terms("\n".join(around))
     for name in claim.names:
         bare = fold(name)
-        if bare not in everything and not matches(next(iter(terms(name)), bare), terms("\n".join(around))):
+        if bare not in everything and not matches(next(iter(terms(name)), bare), shown):
             out.append(f"the name {name} does not stand there")
     return out
 
@@ -234,7 +247,8 @@ def _enough(claim: _Claim, question: Question, shown: frozenset[str], share: flo
     """
     own = frozenset(t for t in claim.terms if not matches(t, question.terms))
     if figures:
-        return coverage(own, shown) >= 0.5 or coverage(question.terms, shown) >= 0.3 or len(own) <= 6
+        asked = bool(question.terms) and coverage(question.terms, shown) >= 0.3
+        return coverage(own, shown) >= 0.5 or asked or len(own) <= 6
     if not own:  # it only repeats the question
         return share >= 0.6 and len(claim.terms) >= 2
     return coverage(own, shown) >= 0.6 and share >= 0.5

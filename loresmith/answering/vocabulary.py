@@ -17,6 +17,8 @@ STOP = frozenset(
     how i if in into is it its may me might much must my no not of on or our shall should so some
     such tell than that the their them then there these they this those to too was we were what when where
     which who whom whose why will with would you your about according please name say says state stated many
+    latest recent report reported reports filing filings document documents disclose disclosed mention mentioned
+    10-q 10-qs 10-k
     der die das den dem des ein eine einen einem einer eines und oder aber ist sind war waren wird werden
     wurde wurden hat haben hatte kann können muss müssen soll sollen darf dürfen von vom zu zum zur im in am
     an auf aus bei mit nach für über unter um als wie was wer wo wann warum welche welcher welches welchen
@@ -183,4 +185,69 @@ MONEY = re.compile(
 HOW_MANY = re.compile(
     r"\b(?:how many|wie ?viele?n?|combien de|cuánt[oa]s|quant[ie]|hoeveel|câte)\s+(\w+)(?:\s(\w+))?",
     re.IGNORECASE,
+)
+
+# The question prefers a figure, but words may answer it too.
+FIGURES = re.compile(
+    r"\bhow (?:has|have|did|do|does)\b.{0,80}\b(?:chang|fluctuat|develop|compar)|\btrends?\b|\b(?:revenues?|sales|margin|income|cash flow|"
+    r"expens|expenditure|inventor|earnings|assets|liabilit|debt|dividend|tax rate|spen[dt]|amount|total|levels?|repurchase|buyback)",
+    re.IGNORECASE,
+)
+
+# Words that mean the same, within a language and across languages: one line, one meaning. Only what
+# is asked about all the time in technical and business documents.
+GLOSSARY = """torque anzugsmoment drehmoment anziehdrehmoment coppia serraggio couple apriete 扭矩 力矩
+oil öl olio aceite huile schmieröl 润滑油
+pressure druck betriebsdruck pressione presión pression druk presiune 压力
+flow förderstrom durchfluss portata caudal débit volumenstrom 流量
+head förderhöhe prevalenza 扬程
+temperature temperatur temperatura température 温度
+speed drehzahl velocità velocidad vitesse geschwindigkeit turație 转速
+mass weight weigh weighs heavy gewicht masse wiegt schwer peso pesa poids pèse gewicht 重量
+seal gleitringdichtung dichtung guarnizione tenuta sello joint junta 密封
+pump pumpe pumpen pompa bomba pompe pomp 水泵
+impeller laufrad girante impulsor rodete roue 叶轮
+diameter durchmesser diametro diámetro diamètre 直径
+bearing lager wälzlager cuscinetto rodamiento roulement 轴承
+shaft welle albero eje arbre 轴
+casing gehäuse housing carcassa corpo carcasa 泵壳
+cover deckel coperchio tapa couvercle
+bolt bolts screw schraube schrauben vite viti tornillo tornillos vis boulon perno 螺栓
+flange flansch flangia brida bride 法兰
+valve ventil valvola válvula vanne 阀门
+motor engine motore moteur 电机
+filter strainer filtro filtre 过滤器
+power leistung potenza potencia puissance 功率
+voltage spannung tensione tensión tension tensiune 电压
+current strom stromaufnahme corrente corriente courant 电流
+noise schalldruckpegel sound lärm rumore ruido bruit 噪声
+warranty guarantee garantie garanzia garantía gewährleistung 保修
+price cost costs preis kostet prezzo costa precio cuesta prix coûte 价格
+interval intervall intervallo intervalo intervalle
+change replace replacement replaced wechsel wechseln ersetzen ersetzt sostituire cambiare cambiar remplacer austauschen tauschen 更换
+maintenance wartung manutenzione mantenimiento entretien onderhoud 维护
+hours stunden betriebsstunden ore horas heures 小时
+delivery lieferzeit lieferung consegna entrega livraison 交货
+spare ersatzteil ricambio ricambi repuesto
+customer kunde kunden cliente client klant
+error fault fehler störung errore guasto fallo avería erreur 故障
+water wasser acqua agua eau 水
+minimum mindest mindestens minimo minima mínimo
+maximum höchst höchstens maximal maximale massimo massima máximo máxima
+year jahr jahre anno año an
+revenue revenues sales turnover umsatz fatturato
+expense expenses expenditure spending spent spend ausgaben aufwand
+repurchase repurchased buyback buybacks
+r&d research
+supplier vendor lieferant fornitore proveedor
+employee employees staff mitarbeiter dipendenti empleados
+"""
+
+# English sentences begin with these although no passage needs to say them.
+OPENERS = frozenset(
+    """every each all approximately about maximum minimum tighten use change check replace remove open close clean fit
+    apply drain fill set turn keep avoid make wait press pull push switch stop start run install mount store disconnect
+    connect call contact ask send order according after before during until since from between under over within
+    additionally also however therefore because although while both only just usually always never first second third
+    then finally next""".split()
 )
