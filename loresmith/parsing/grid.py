@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from loresmith.parsing.layout import Row, is_tabular
 from loresmith.parsing.tables import NAME_SEPARATOR, Cell, header_rows, is_number, is_year
@@ -89,8 +90,12 @@ def _column_of(segment: Segment, columns: Sequence[Interval]) -> int:
 
 
 def _fits(row: Row, columns: Sequence[Interval]) -> bool:
-    places = [_column_of(s, columns) for s in row.segments]
-    return len(set(places)) == len(places)
+    places = [(_column_of(s, columns), s) for s in row.segments]
+    for (column, a), (next_column, b) in pairwise(sorted(places, key=lambda p: (p[0], p[1].y0))):
+        # The lines of one cell stand one under the other.
+        if column == next_column and b.y0 < a.y1 - 0.4 * a.height:
+            return False
+    return True
 
 
 def _cells(row: Row, columns: Sequence[Interval]) -> list[Cell]:

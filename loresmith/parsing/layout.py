@@ -20,7 +20,11 @@ _LEAD = re.compile(r"^(?:\(?[$€£¥]|\(|US\$|A\$|C\$|CHF|EUR|USD|GBP)$")
 _TRAIL = re.compile(r"^(?:[%)°*†‡§]|\)%|%\)|pts?\.?|bps)$")
 # What stands before a list item, with a gap after it that is no column of a table.
 MARKER = re.compile(
-    r"^(?:(?:item|note|section|step|part|chapter|kapitel|abschnitt)\s+[\dIVX]{1,4}[A-Za-z]?[.:)]?|[•●○◦▪■□–—\-*·‣➢✓✔o]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)]|\d{1,2}(?:\.\d{1,2}){1,3}\.?)$",
+    r"^(?:(?:item|note|section|step|part|chapter|kapitel|abschnitt)\s+[\dIVX]{1,4}[A-Za-z]?[.:)]?"
+    r"|[•●○◦▪■□–—\-*·‣➢✓✔o]"
+    r"|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)]"
+    r"|\d{1,2}(?:\.\d{1,2}){1,3}\.?"
+    r"|\[[^\]\s]{1,12}\])$",
     re.IGNORECASE,
 )
 
@@ -149,6 +153,10 @@ def _is_text_on_both_sides(rows: Sequence[Row], gutter: float) -> bool:
             return False
         if digits > 0.25 or numbers > 0.2:
             return False
+        # Sentences run on from line to line; the cells of a table each begin anew.
+        lower = sum(part[0].text[:1].islower() for part in lines)
+        if lower < 0.2 * len(lines) and not cjk:
+            return False
     return True
 
 
@@ -218,7 +226,9 @@ def is_tabular(row: Row) -> bool:
     segments = row.segments
     if len(segments) < 2 or segments[0].table is not None:
         return False
-    return not (len(segments) == 2 and MARKER.match(segments[0].text))
+    first = segments[0].text
+    # One character of a symbol font is a bullet, whatever letter it stands for.
+    return not (len(segments) == 2 and (MARKER.match(first) or (len(first) == 1 and not first.isdigit())))
 
 
 # A sentence that announces a table ends the one before it.

@@ -261,7 +261,7 @@ def test_the_statements_of_a_real_filing_are_readable_lines(parse: Parse) -> Non
 
 def test_a_page_that_lies_on_its_side_is_read_and_its_boxes_lie_too(parse: Parse) -> None:
     lines = "".join(
-        f"BT 0 0 0 rg /F1 12 Tf 0 1 -1 0 {100 + 20 * n} 72 Tm (line {n} of a page that lies on its side) Tj ET\n"
+        f"BT /F1 12 Tf 0 1 -1 0 {100 + 20 * n} 72 Tm (line {n} of a page that lies on its side) Tj ET\n"
         for n in range(4)
     )
     document = parse("m.pdf", pdf([PdfPage(texts=[(72, 90, 12, "upright")]), PdfPage(raw=lines)]))[0]
