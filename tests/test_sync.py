@@ -126,14 +126,27 @@ def test_a_source_taken_off_the_list_takes_its_documents_along(plant: WorkspaceD
     assert verify(plant).ok
 
 
-def test_a_source_whose_path_is_gone_is_reported_and_its_documents_removed(
+def test_a_folder_that_is_not_mounted_is_reported_and_its_documents_stay(
     plant: WorkspaceDir, docs: Path
 ) -> None:
-    sync(plant, HashEmbedder())
+    before = sync(plant, HashEmbedder())
     docs.rename(docs.with_name("elsewhere"))
     report = sync(plant, HashEmbedder())
-    assert (report.removed, report.passages) == (3, 0)
+    assert (report.removed, report.passages) == (0, before.passages)
     assert [f.source for f in report.failed] == [str(docs)]
+    assert "loresmith remove" in report.failed[0].reason
+    assert "stays searchable" in report.failed[0].reason
+
+
+def test_a_single_file_that_was_deleted_is_reported_and_gone(tmp_path: Path) -> None:
+    file = tmp_path / "pump.txt"
+    file.write_text("The pump delivers 80 litres a minute.")
+    plant = folders.add_sources(folders.create(tmp_path / "plant"), [str(file)])
+    sync(plant, HashEmbedder())
+    file.unlink()
+    report = sync(plant, HashEmbedder())
+    assert (report.removed, report.passages) == (1, 0)
+    assert [f.source for f in report.failed] == [str(file)]
 
 
 def test_an_unreadable_file_is_one_line_and_not_tried_again(

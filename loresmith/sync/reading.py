@@ -85,10 +85,15 @@ def survey(workspace: WorkspaceDir, state: State, progress: Progress) -> Survey:
                     _sort(entry, known.get(entry.id), workspace.config.parsing, found)
                     progress("scanning", len(seen), None)
         except SourceError as error:
-            found.failures.append(Failure(spec.uri, str(error)))
-            # Deleted means deleted; but an address that does not answer today may tomorrow.
-            if is_url(spec.uri) or Path(spec.uri).exists():
+            reason = str(error)
+            # An address that does not answer or a folder that is not mounted today may be there
+            # tomorrow, and `remove` takes a source off the list; a single file that is gone, from a
+            # folder that is there, was deleted.
+            single = any(row.path == spec.uri for row in known.values())
+            if is_url(spec.uri) or Path(spec.uri).exists() or not (single and Path(spec.uri).parent.exists()):
                 kept_sources.add(spec.uri)
+                reason += " What was read from it before stays searchable."
+            found.failures.append(Failure(spec.uri, reason))
     for item in known.values():
         if item.id in seen:
             continue
