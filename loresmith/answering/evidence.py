@@ -21,6 +21,8 @@ from loresmith.answering.vocabulary import (
     FIGURES,
     GERMAN,
     HOW_MANY,
+    LATEST,
+    MANY,
     MONEY,
     POLAR,
     QUANTITY,
@@ -133,7 +135,7 @@ class Question:
 def parse_question(text: str, *, language: str = "") -> Question:
     return Question(
         text=text,
-        terms=terms(text),
+        terms=terms(MANY.sub(" ", LATEST.sub(" ", text))),
         codes=facts.codes(text),
         years=facts.years(text),
         names=() if language == "de" or looks_german(text) else facts.names(text),
@@ -197,6 +199,10 @@ def covered(weights: Weights, *held: frozenset[str]) -> float:
     return sum(w for t, w in weights.items() if any(matches(t, h) for h in held)) / whole
 
 
+def _is_year(number: Number) -> bool:
+    return not number.unit and any(1900 <= v <= 2100 for v in number.values)
+
+
 def label(weights: Weights, row: Piece) -> float:
     """Share of the question's weight in the cells that the question names whole.
 
@@ -242,7 +248,7 @@ def score(question: Question, piece: Piece, weights: Weights) -> float:
     if question.wants_number:
         value += 0.2 if piece.numbers and has_unit(question, piece) else -0.2
     elif FIGURES.search(question.text):
-        value += 0.15 if piece.numbers else 0.0
+        value += 0.1 * (piece.row + 1) if any(not _is_year(n) for n in piece.numbers) else 0.0
     if question.wants_name:
         value += 0.1 if facts.names(piece.text) else -0.2
     if piece.header or (len(piece.text) < 40 and not piece.row and not piece.numbers):

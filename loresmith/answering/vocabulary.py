@@ -165,7 +165,7 @@ MANY = re.compile(
     r"\bover (?:the )?(?:time|(?:reported |last |past )?(?:quarters|years|periods|months))\b|\bacross\b|\btrends?\b"
     r"|\beach (?:of )?(?:the |reported )?(?:quarter|period|year|document|report|model|pump|site)"
     r"|\b(?:these|those|all|both|reported) (?:\w+ )?(?:10-?[qk]s|quarters|periods|years|reports|documents|filings|models)\b"
-    r"|\bprevious (?:quarters|years|reports)\b|\breporting period\b|\bfluctuat|\bcompare|\bdifference between\b"
+    r"|\bprevious (?:quarters|years|reports)\b|\breporting period\b|\bfluctuat|\bdifference between\b"
     r"|\bim vergleich\b|\bvergleich|\büber die (?:jahre|quartale)\b|\bbeide[nr]?\b|\bentre\b.+\by\b|\bconfront",
     re.IGNORECASE,
 )
