@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from loresmith.errors import ParseError
+from loresmith.errors import MissingExtra, ParseError
 from loresmith.parsing.draft import Draft
 from loresmith.parsing.textual import read_markdown
 
 
 def read_other(data: bytes, *, kind: str, **_: Any) -> Draft:
-    import kreuzberg
-
+    try:
+        import kreuzberg
+    except ImportError:
+        missing = MissingExtra("reading RTF and ODT", "kreuzberg", "rtf")
+        raise ParseError(missing.problem, missing.remedy) from None
     config = kreuzberg.ExtractionConfig(output_format="markdown", use_cache=False)
     try:
         result = kreuzberg.extract_bytes_sync(data, kind, config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from email.message import EmailMessage
 
@@ -175,3 +176,17 @@ def test_bad_files_give_one_clear_line(parse: Parse, data: bytes, words: str) ->
     with pytest.raises(ParseError, match=words) as caught:
         parse("x.docx", data)
     assert "\n" not in str(caught.value)
+
+
+def test_rich_text_by_the_extra(parse: Parse) -> None:
+    pytest.importorskip("kreuzberg", reason="the extra [rtf] is not installed")
+    document = parse("a.rtf", rb"{\rtf1\ansi The \b M8\b0  bolts get 25 Nm.\par Second paragraph.\par}")[0]
+    assert "The M8 bolts get 25 Nm." in document.text.replace("**", "")
+
+
+def test_rich_text_without_the_extra_names_the_install_line(
+    parse: Parse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "kreuzberg", None)
+    with pytest.raises(ParseError, match=r'pip install "loresmith\[rtf\]"'):
+        parse("a.rtf", rb"{\rtf1\ansi text\par}")
