@@ -20,6 +20,7 @@ from loresmith.answering.vocabulary import (
     CAPTION,
     FIGURES,
     GERMAN,
+    HEAD,
     HOW_MANY,
     LATEST,
     MANY,
@@ -28,6 +29,8 @@ from loresmith.answering.vocabulary import (
     QUANTITY,
     TO_MODEL,
     WHO,
+    WITH,
+    WITHOUT,
 )
 from loresmith.types import Hit, Passage
 
@@ -282,11 +285,26 @@ def agreement(question: Question, piece: Piece, document: str = "") -> str:
         beside = facts.years(piece.passage.text)
         if not question.years & (stated | beside) and (stated or not question.years & facts.years(document)):
             return f"it is not about {', '.join(str(int(y)) for y in sorted(question.years))}"
+    for one, other in ((WITH, WITHOUT), (WITHOUT, WITH)):
+        turned = _objects(one, question.text) & _objects(other, piece.text)
+        if turned - _objects(one, piece.text):
+            return "it says without where the question says with, or the other way round"
     everything = fold("\n".join((piece.passage.text, piece.around, document)))
     for name in question.names:
         if fold(name) not in everything and fold(name).removesuffix("s") not in everything:
             return f"“{name}” does not stand in {piece.passage.document}"
     return ""
+
+
+def _objects(pattern: re.Pattern[str], text: str) -> frozenset[str]:
+    return frozenset().union(*(terms(m[1]) for m in pattern.finditer(text)))
+
+
+def names_what_is_asked(question: Question, piece: Piece) -> bool:
+    """Whether the thing asked for ("Which batch number …") is named in or around a piece."""
+    head = HEAD.match(question.text)
+    wanted = terms(head[1]) if head else frozenset()
+    return not wanted or any(matches(t, piece.terms | terms(piece.around)) for t in wanted)
 
 
 def _shape(code: str) -> str:

@@ -35,6 +35,7 @@ _NAME = re.compile(r"(?<![\w'’-])(?:[^\W\d_]*[^\W\d_a-zß-öø-ÿ][^\W\d_]*)(?
 _EDGE = re.compile(rf"(?<=[{CJK}])(?=[A-Za-z0-9])|(?<=[A-Za-z0-9%])(?=[{CJK}])")
 _PLAIN = re.compile(r"[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿß]{3,}|[a-zà-öø-ÿß]{2,}")
 _SECTION = re.compile(r"^\s*\d{1,2}(?:\.\d{1,2})*[.)]?\s+(?=[^\W\d_a-zß-öø-ÿ][^\W\d_]{2,})")
+_VERSION = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){2,3}(?![\w.]*\d)")
 _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)$")
 _QUARTERS = {
     **{"first": "q1", "second": "q2", "third": "q3", "fourth": "q4"},
@@ -212,6 +213,7 @@ def codes(text: str) -> frozenset[str]:
     for found in re.finditer(r"(?<!\w)([A-Z]{1,3}) (\d{1,5})(?![\w.,]*\d)(?!\w)", text):
         if found[1] not in ("EUR", "USD", "GBP", "CHF"):
             out.add(normal_code(found.group()))
+    out.update(m.group() for m in _VERSION.finditer(text))
     out.update(_QUARTERS[m[1]] for m in _QUARTER.finditer(fold(text)))
     return frozenset(out)
 

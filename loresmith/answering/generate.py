@@ -25,6 +25,7 @@ from loresmith.answering.evidence import (
     gather,
     has_unit,
     loses_to_sibling,
+    names_what_is_asked,
     parse_question,
     rank,
     readable,
@@ -272,6 +273,8 @@ def _quotable(draft: _Draft, piece: Piece, weights: Weights) -> bool:
     if piece.header or piece.text.rstrip().endswith(("?", ":")):
         return False
     if question.wants_number and not (piece.numbers and has_unit(question, piece)):
+        return False
+    if not names_what_is_asked(question, piece):
         return False
     if question.wants_name and not facts.names(piece.text):
         return False

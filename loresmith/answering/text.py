@@ -63,6 +63,13 @@ def _same() -> dict[str, str]:
     return {other: line[0] for line in lines for other in line[1:]}
 
 
+@cache
+def _parts() -> tuple[tuple[str, str], ...]:
+    """Words of the glossary that are long enough to be found inside a compound."""
+    listed = [words(line) for line in GLOSSARY.splitlines()]
+    return tuple((word, stem(line[0])) for line in listed for word in line if len(word) >= 5)
+
+
 @lru_cache(maxsize=4096)
 def terms(text: str) -> frozenset[str]:
     """Stems of the content words of `text`; runs of Chinese, Japanese or Korean as bigrams."""
@@ -75,6 +82,11 @@ def terms(text: str) -> frozenset[str]:
             continue
         if word in STOP or (len(word) < 2 and not word.isdigit()):
             continue
+        if any(c.isdigit() for c in word) and any(c.isalpha() for c in word):
+            out.add(re.sub(r"[-./]", "", word))  # a code, in one spelling
+            continue
+        if len(word) >= 10:  # German writes "Laufraddurchmesser" for the diameter of the impeller
+            out.update(meaning for part, meaning in _parts() if part in word)
         plain = stem(word)
         out.add(_same().get(plain, plain))
         if "-" in word or "/" in word:

@@ -137,10 +137,12 @@ def _openers(text: str, question: Question) -> tuple[str, ...]:
     """Capitalised words at a start that may be names ("Siemens recommends …"); for English only."""
     if question.language not in ("", "en"):
         return ()
+    small = terms(" ".join(w for w in question.text.split() if w.islower()))
     out = []
     for word in re.findall(r"(?<!\w)[A-Z][^\W\d_]{2,}", text):
-        meaning = terms(word)
-        if meaning and fold(word) not in OPENERS and not matches(next(iter(meaning)), question.terms):
+        # What the question itself writes small is an ordinary word.
+        ordinary = fold(word) in OPENERS or terms(word) <= small
+        if not ordinary:
             out.append(word)
     return tuple(out)
 

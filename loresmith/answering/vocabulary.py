@@ -16,13 +16,13 @@ STOP = frozenset(
     a an and any are as at be been but by can could did do does doing done for from give had has have having
     how i if in into is it its may me might much must my no not of on or our shall should so some
     such tell than that the their them then there these they this those to too was we were what when where
-    which who whom whose why will with would you your about according please name say says state stated many
+    which who whom whose why will with would you your about according please name say says state stated many after before during per until between
     latest recent report reported reports filing filings document documents disclose disclosed mention mentioned
     10-q 10-qs 10-k
     der die das den dem des ein eine einen einem einer eines und oder aber ist sind war waren wird werden
     wurde wurden hat haben hatte kann können muss müssen soll sollen darf dürfen von vom zu zum zur im in am
     an auf aus bei mit nach für über unter um als wie was wer wo wann warum welche welcher welches welchen
-    welchem viel viele nicht kein keine es er sie wir ihr man sich auch nur noch bis
+    welchem viel viele vielen nicht kein keine es er sie wir ihr man sich auch nur noch bis
     le la les un une des du de et ou est sont était dans sur pour par avec sans que qui quoi quel quelle
     quels quelles comment combien quand où pourquoi il elle on ce cette ces se sa son ses au aux ne pas plus
     el los las una uno unos y o es son era en con sin por para del al que qué cuál cuáles cómo cuánto cuánta
@@ -250,4 +250,15 @@ OPENERS = frozenset(
     connect call contact ask send order according after before during until since from between under over within
     additionally also however therefore because although while both only just usually always never first second third
     then finally next""".split()
+)
+
+WITH = re.compile(r"\b(?:with|mit|con|avec|met|com|cu)\s+(?:the\s|a\s|an\s)?(\w{3,})", re.IGNORECASE)
+WITHOUT = re.compile(
+    r"\b(?:without|ohne|sin|senza|sans|zonder|sem|fără)\s+(?:the\s|a\s|an\s)?(\w{3,})", re.IGNORECASE
+)
+# What is asked for, where the question word stands right before it: "Which torque", "Welches Öl".
+HEAD = re.compile(
+    r"^\W*(?:with |at |to |mit |bei |auf )?(?:which|what|welche[rsmn]?|quale|quali|quel(?:le)?s?|qué|welke)\s+"
+    r"(?!(?:is|are|was|were|do|does|did|can|must|may|should|has|have|happens|ist|sind|es|sont|sono|of)\b)(\w{3,})",
+    re.IGNORECASE,
 )

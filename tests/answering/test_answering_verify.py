@@ -152,3 +152,15 @@ def test_whatever_leaves_is_verbatim_and_holds_every_figure(
     for code in ("p-200", "p-300", "m8", "siemens"):
         if code in fold(outcome.sentence.text):
             assert code in evidence
+
+
+def test_with_is_not_without() -> None:
+    hits = [make_hit("Mass of the P-200 without motor: 78 kg.")]
+    assert isinstance(check("78 kg", "How heavy is the P-200 with motor?", hits), str)
+    assert quotes(check("78 kg", "How heavy is the P-200 without motor?", hits))
+
+
+def test_version_of_the_question_must_agree() -> None:
+    hits = [make_hit("Version 3.4.1: trend curves are kept for 30 days.")]
+    assert isinstance(check("Trend curves are kept for 30 days.", "What is new in version 3.5.0?", hits), str)
+    assert quotes(check("Trend curves are kept for 30 days.", "What is new in version 3.4.1?", hits))
