@@ -245,7 +245,7 @@ class Expert:
         clock = time.perf_counter()
         history = self._recall(chat, question, where) if chat else []
         asked = f"{history[-1][0]} {question}" if history and follows(question) else question
-        hits, several = self._find(asked, k, where)
+        hits, several = self.find(asked, k, where)
         seconds = time.perf_counter() - clock
         texts: dict[str, Document] = {}
         found = answer(
@@ -269,8 +269,16 @@ class Expert:
         return found
 
     def find(self, question: str, k: int | None = None, where: Filter = EVERYTHING) -> tuple[list[Hit], bool]:
-        """The hits that `ask` would answer from, and whether several documents are wanted."""
-        return self._find(question, k, where)
+        """The hits that `ask` answers from, and whether several documents are wanted."""
+        entries = [
+            routing.Entry(info.id, info.title) for info in self._state.infos() if _visible(info, where)
+        ]
+        return routing.find(
+            parse_question(question), entries, k or self._config.retrieval.k, where, self._found
+        )
+
+    def _found(self, query: str, k: int, where: Filter) -> list[Hit]:
+        return self.search(query, k, where=where)
 
     def close(self) -> None:
         if self._opened is not None:
@@ -279,28 +287,6 @@ class Expert:
         self._state.close()
 
     # --- the parts of ask ---------------------------------------------------------------------
-
-    def _find(self, question: str, k: int | None, where: Filter) -> tuple[list[Hit], bool]:
-        k = k or self._config.retrieval.k
-        entries = [
-            routing.Entry(info.id, info.title, info.modified)
-            for info in self._state.infos()
-            if _visible(info, where)
-        ]
-        way = routing.route(parse_question(question), entries)
-        if not way.several:
-            named = self.search(question, k, where=_only(where, way.documents)) if way.documents else []
-            rest = self.search(question, k, where=where) if len(named) < k else []
-            known = {h.passage.id for h in named}
-            return _ranked([*named, *(h for h in rest if h.passage.id not in known)][:k]), False
-        documents = way.documents or tuple(
-            dict.fromkeys(h.passage.document for h in self.search(question, 6 * k, where=where))
-        )
-        if len(documents) < 2:
-            return self.search(question, k, where=where), False
-        each = max(2, k // min(len(documents), k))
-        lists = [self.search(question, each, where=_only(where, (d,))) for d in documents[:k]]
-        return _ranked([hits[i] for i in range(each) for hits in lists if i < len(hits)]), True
 
     def _embedder(self) -> Embedder:
         """The embedder, if the index was built with it: vectors of two embedders never mix."""
@@ -418,11 +404,3 @@ def _visible(info: DocumentInfo, where: Filter) -> bool:
     if where.access is not None and not set(info.labels) <= set(where.access):
         return False
     return not where.documents or info.id in where.documents
-
-
-def _only(where: Filter, documents: Sequence[str]) -> Filter:
-    return replace(where, documents=tuple(documents)) if documents else where
-
-
-def _ranked(hits: Sequence[Hit]) -> list[Hit]:
-    return [replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1)]

@@ -17,7 +17,8 @@ from functools import cache
 from importlib.resources import files
 
 from loresmith.answering import facts
-from loresmith.answering.evidence import Piece, Question, agreement, covered, weigh
+from loresmith.answering.agreement import agreement
+from loresmith.answering.evidence import Piece, Question, covered, weigh
 from loresmith.answering.text import fold, terms
 from loresmith.types import Hit, LanguageModel, Message
 

@@ -20,7 +20,6 @@ from loresmith.answering.vocabulary import (
     CAPTION,
     FIGURES,
     GERMAN,
-    HEAD,
     HOW_MANY,
     LATEST,
     MANY,
@@ -29,8 +28,6 @@ from loresmith.answering.vocabulary import (
     QUANTITY,
     TO_MODEL,
     WHO,
-    WITH,
-    WITHOUT,
 )
 from loresmith.types import Hit, Passage
 
@@ -265,92 +262,3 @@ def rank(question: Question, found: Sequence[Piece], *, several: bool = False) -
     """Pieces by `score`, best first; ties keep the order of the hits."""
     weights = weigh(question, found, several=several)
     return sorted(((score(question, p, weights), p) for p in found), key=lambda pair: -pair[0])
-
-
-def agreement(question: Question, piece: Piece, document: str = "") -> str:
-    """Why a piece speaks of something else than the question asks about; "" when it does not.
-
-    A code of the question ("P-200", "M8", "Q3") must stand in the piece or in what it inherits;
-    elsewhere in the passage or in the document's text it is enough only while no sibling code
-    ("P-300") stands closer. A year must stand in the piece, around it, or in its passage.
-    """
-    near = piece.codes | facts.codes(piece.around)
-    far = facts.codes(piece.passage.text) | facts.codes(document)
-    for code in sorted(question.codes - near):
-        rivals = {c for c in near - question.codes if _shape(c) == _shape(code)}
-        if code not in far or rivals:
-            return f"it is not about {code.upper()}"
-    if question.years:
-        stated = facts.years(piece.text) | facts.years(piece.around)
-        beside = facts.years(piece.passage.text)
-        if not question.years & (stated | beside) and (stated or not question.years & facts.years(document)):
-            return f"it is not about {', '.join(str(int(y)) for y in sorted(question.years))}"
-    for one, other in ((WITH, WITHOUT), (WITHOUT, WITH)):
-        turned = _objects(one, question.text) & _objects(other, piece.text)
-        if turned - _objects(one, piece.text):
-            return "it says without where the question says with, or the other way round"
-    everything = fold("\n".join((piece.passage.text, piece.around, document)))
-    for name in question.names:
-        if fold(name) not in everything and fold(name).removesuffix("s") not in everything:
-            return f"“{name}” does not stand in {piece.passage.document}"
-    return ""
-
-
-def _objects(pattern: re.Pattern[str], text: str) -> frozenset[str]:
-    return frozenset().union(*(terms(m[1]) for m in pattern.finditer(text)))
-
-
-def names_what_is_asked(question: Question, piece: Piece) -> bool:
-    """Whether the thing asked for ("Which batch number …") is named in or around a piece."""
-    head = HEAD.match(question.text)
-    wanted = terms(head[1]) if head else frozenset()
-    return not wanted or any(matches(t, piece.terms | terms(piece.around)) for t in wanted)
-
-
-def _shape(code: str) -> str:
-    return re.sub(r"\d+", "9", code)
-
-
-def _columns(row: Piece) -> tuple[str, ...]:
-    """What makes rows siblings: their document and column names, also where a table was cut."""
-    names = re.findall(r"(?:^|; )([^:;]{1,80}): ", row.text)
-    if len(names) > 1:
-        return (row.passage.document, *names)
-    return (row.passage.document, row.passage.context or row.passage.id, str(row.text.count(" | ")))
-
-
-def loses_to_sibling(question: Question, piece: Piece, found: Sequence[Piece]) -> bool:
-    """Whether another row of the same table holds more of the question's distinguishing words.
-
-    "Which oil for the gearbox?": the row "Gearbox | VG 220" beats "Bearing | VG 68". Words that
-    stand in all rows or in none distinguish nothing.
-    """
-    if not piece.row:
-        return False
-    shape = _columns(piece)
-    rows = [p for p in found if p.row and not p.header and _columns(p) == shape]
-    wanted = question.terms | question.codes
-
-    def held(row: Piece) -> set[str]:
-        figures = {n.text for n in question.numbers if any(n.agrees(m) for m in row.numbers)}
-        return figures | {t for t in wanted if matches(t, row.terms) or t in row.codes}
-
-    sets = [held(row) for row in rows]
-    if len(rows) < 2 or not any(sets):
-        return False
-    common = set.intersection(*sets)
-    mine = held(piece) - common
-    return any(mine < other - common for other in sets)
-
-
-def about(question: Question, piece: Piece) -> bool:
-    """Whether a piece shares a word or a code with the question; always true across languages."""
-    language = piece.passage.language
-    if question.language and language and question.language != language:
-        return True
-    near = piece.terms | terms(piece.around)
-    return (
-        not question.terms
-        or any(matches(t, near) for t in question.terms)
-        or bool(question.codes & piece.codes)
-    )

@@ -16,16 +16,14 @@ from dataclasses import dataclass, field
 
 from loresmith.answering import abstain, facts, prompt
 from loresmith.answering.abstain import Calibration
+from loresmith.answering.agreement import agreement, loses_to_sibling, names_what_is_asked
 from loresmith.answering.evidence import (
     Piece,
     Question,
     Weights,
-    agreement,
     covered,
     gather,
     has_unit,
-    loses_to_sibling,
-    names_what_is_asked,
     parse_question,
     rank,
     readable,

@@ -8,13 +8,17 @@ the passages must not all come from the one that is most similar.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from loresmith.answering import facts
 from loresmith.answering.evidence import Question
 from loresmith.answering.text import fold
 from loresmith.answering.vocabulary import LATEST, MANY
+from loresmith.types import Filter, Hit
+
+Search = Callable[[str, int, Filter], list[Hit]]
+"""(query, k, filter) -> hits, best first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,6 @@ class Entry:
 
     id: str
     title: str
-    modified: float | None = None
 
     @property
     def name(self) -> str:
@@ -56,6 +59,41 @@ def route(question: Question, entries: Sequence[Entry]) -> Route:
         latest = [e.id for e in series if _period(e) == newest]
         return Route(() if several else tuple(latest), several)
     return Route((), several)
+
+
+def find(
+    question: Question, entries: Sequence[Entry], k: int, where: Filter, search: Search
+) -> tuple[list[Hit], bool]:
+    """The passages to answer from, and whether several documents are wanted beside each other.
+
+    Documents that the question names come first; where it wants several, each gives its best
+    passages in turn, so that the most similar document does not take all places.
+
+    Args:
+        entries: the documents that the reader may see.
+    """
+    way = route(question, entries)
+    if not way.several:
+        named = search(question.text, k, _only(where, way.documents)) if way.documents else []
+        rest = search(question.text, k, where) if len(named) < k else []
+        known = {h.passage.id for h in named}
+        return _ranked([*named, *(h for h in rest if h.passage.id not in known)][:k]), False
+    documents = way.documents or tuple(
+        dict.fromkeys(h.passage.document for h in search(question.text, 6 * k, where))
+    )
+    if len(documents) < 2:
+        return search(question.text, k, where), False
+    each = max(2, k // min(len(documents), k))
+    lists = [search(question.text, each, _only(where, (d,))) for d in documents[:k]]
+    return _ranked([hits[i] for i in range(each) for hits in lists if i < len(hits)]), True
+
+
+def _only(where: Filter, documents: Sequence[str]) -> Filter:
+    return replace(where, documents=tuple(documents))
+
+
+def _ranked(hits: Sequence[Hit]) -> list[Hit]:
+    return [replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1)]
 
 
 def _series(entries: Sequence[Entry]) -> list[Entry]:

@@ -21,7 +21,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from loresmith.answering import facts
-from loresmith.answering.evidence import Piece, Question, about, agreement, looks_german, loses_to_sibling
+from loresmith.answering.agreement import about, agreement, loses_to_sibling, wrong_column
+from loresmith.answering.evidence import Piece, Question, looks_german
 from loresmith.answering.facts import Number
 from loresmith.answering.text import coverage, fold, matches, terms, words
 from loresmith.answering.vocabulary import FILLER, MARKER, NEGATION, OPENERS, REFUSAL
@@ -158,6 +159,8 @@ def _prove(
         return "it is about something else"
     if loses_to_sibling(question, first, found):
         return "another row of the table fits the question better"
+    if wrong_column(question, first, claim.numbers):
+        return "another column of the table fits the question better"
     chosen = [first]
     while True:
         missing = _missing(claim, chosen)

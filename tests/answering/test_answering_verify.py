@@ -164,3 +164,10 @@ def test_version_of_the_question_must_agree() -> None:
     hits = [make_hit("Version 3.4.1: trend curves are kept for 30 days.")]
     assert isinstance(check("Trend curves are kept for 30 days.", "What is new in version 3.5.0?", hits), str)
     assert quotes(check("Trend curves are kept for 30 days.", "What is new in version 3.4.1?", hits))
+
+
+def test_value_comes_from_the_column_that_is_asked_for() -> None:
+    row = "Part: Shaft; Standard version: Steel 1.4021; Version for sea water: Steel 1.4462"
+    question = "Of which steel is the shaft in the version for sea water?"
+    assert isinstance(check("It is steel 1.4021.", question, [make_hit(row)]), str)
+    assert quotes(check("It is steel 1.4462.", question, [make_hit(row)])) == [row]

@@ -1,0 +1,114 @@
+"""Whether a piece of evidence speaks of what the question asks about.
+
+The right figure in the wrong place is a wrong answer: another pump's torque, another year's sales,
+the next row, the next column. Each function here refuses one such confusion.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from loresmith.answering import facts
+from loresmith.answering.evidence import Piece, Question
+from loresmith.answering.facts import Number
+from loresmith.answering.text import fold, matches, terms
+from loresmith.answering.vocabulary import HEAD, WITH, WITHOUT
+
+
+def agreement(question: Question, piece: Piece, document: str = "") -> str:
+    """Why a piece speaks of something else than the question asks about; "" when it does not.
+
+    A code of the question ("P-200", "M8", "Q3") must stand in the piece or in what it inherits;
+    elsewhere in the passage or in the document's text it is enough only while no sibling code
+    ("P-300") stands closer. A year must stand in the piece, around it, or in its passage.
+    """
+    near = piece.codes | facts.codes(piece.around)
+    far = facts.codes(piece.passage.text) | facts.codes(document)
+    for code in sorted(question.codes - near):
+        rivals = {c for c in near - question.codes if _shape(c) == _shape(code)}
+        if code not in far or rivals:
+            return f"it is not about {code.upper()}"
+    if question.years:
+        stated = facts.years(piece.text) | facts.years(piece.around)
+        beside = facts.years(piece.passage.text)
+        if not question.years & (stated | beside) and (stated or not question.years & facts.years(document)):
+            return f"it is not about {', '.join(str(int(y)) for y in sorted(question.years))}"
+    for one, other in ((WITH, WITHOUT), (WITHOUT, WITH)):
+        turned = _objects(one, question.text) & _objects(other, piece.text)
+        if turned - _objects(one, piece.text):
+            return "it says without where the question says with, or the other way round"
+    everything = fold("\n".join((piece.passage.text, piece.around, document)))
+    for name in question.names:
+        if fold(name) not in everything and fold(name).removesuffix("s") not in everything:
+            return f"“{name}” does not stand in {piece.passage.document}"
+    return ""
+
+
+def _objects(pattern: re.Pattern[str], text: str) -> frozenset[str]:
+    return frozenset().union(*(terms(m[1]) for m in pattern.finditer(text)))
+
+
+def names_what_is_asked(question: Question, piece: Piece) -> bool:
+    """Whether the thing asked for ("Which batch number …") is named in or around a piece."""
+    head = HEAD.match(question.text)
+    wanted = terms(head[1]) if head else frozenset()
+    return not wanted or any(matches(t, piece.terms | terms(piece.around)) for t in wanted)
+
+
+def _shape(code: str) -> str:
+    return re.sub(r"\d+", "9", code)
+
+
+def loses_to_sibling(question: Question, piece: Piece, found: Sequence[Piece]) -> bool:
+    """Whether another table row holds all that this one holds of the question, and more.
+
+    "Which oil for the gearbox?": the row "Gearbox | VG 220" beats "Bearing | VG 68".
+    """
+    if not piece.row:
+        return False
+    wanted = question.terms | question.codes
+
+    def held(row: Piece) -> set[str]:
+        figures = {n.text for n in question.numbers if any(n.agrees(m) for m in row.numbers)}
+        near = row.codes | facts.codes(row.around)
+        return figures | {t for t in wanted if matches(t, row.terms) or t in near}
+
+    mine = held(piece)
+    return any(mine < held(row) for row in found if row.row and not row.header)
+
+
+def wrong_column(question: Question, piece: Piece, numbers: Sequence[Number]) -> bool:
+    """Whether a figure stands under a column name that fits the question less than another's.
+
+    "Standard version: 1.4021; Version for sea water: 1.4462", asked for sea water.
+    """
+    cells = [part.split(": ", 1) for part in piece.text.split("; ")] if piece.row else []
+    if len(cells) < 2 or any(len(cell) != 2 for cell in cells):
+        return False
+
+    def named(key: str) -> set[str]:
+        return {t for t in question.terms if matches(t, terms(key))} | (question.codes & facts.codes(key))
+
+    keys = [named(key) for key, _ in cells]
+    asked = [n for n in numbers if not any(n.agrees(m) for m in question.numbers)]
+    for number in asked:
+        under = [k for k, (_, value) in zip(keys, cells, strict=True) if _holds(value, number)]
+        if under and all(any(k < other for other in keys) for k in under):
+            return True
+    return False
+
+
+def _holds(cell: str, number: Number) -> bool:
+    return any(number.agrees(other) for other in facts.evidence_numbers(cell))
+
+
+def about(question: Question, piece: Piece) -> bool:
+    """Whether a piece shares a word or a code with the question; always true across languages."""
+    language = piece.passage.language
+    if question.language and language and question.language != language:
+        return True
+    near = terms(piece.passage.text) | terms(piece.around)
+    if not question.terms or question.codes & piece.codes:
+        return True
+    return any(matches(t, near) for t in question.terms)
