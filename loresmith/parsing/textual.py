@@ -10,7 +10,7 @@ from typing import Any
 
 from loresmith.errors import ParseError
 from loresmith.parsing.draft import Draft, clean, one_line
-from loresmith.parsing.tables import column_names
+from loresmith.parsing.tables import column_names, is_number, is_year
 from loresmith.types import Block, BlockKind
 
 _BOMS = (
@@ -217,22 +217,52 @@ def _markdown_table(
     spans: list[tuple[BlockKind, int, int, dict[str, Any]]],
     draft: Draft,
 ) -> int:
-    names = column_names([_cells(lines[i])])
+    last = i + 2
+    while last < len(lines) and "|" in lines[last] and lines[last].strip():
+        last += 1
+    rows = [_cells(line) for line in (lines[i], *lines[i + 2 : last])]
+    levels = _header_levels(rows)
+    names = column_names(_spread(rows[:levels]))
+    body = rows[levels:]
+    # A value without a column name would seem to belong to the name before it.
+    named = all(n < len(names) and names[n] for row in body for n, cell in enumerate(row) if n and cell)
     table = draft.next_table()
     out += [" | ".join(names).strip(), ""]
     spans.append(("row", i, i, {"header": True, "table": table}))
-    last = i + 2
-    while last < len(lines) and "|" in lines[last] and lines[last].strip():
-        cells = _cells(lines[last])
-        named = [
-            f"{names[n]}: {cell}" if n < len(names) and names[n] else cell
-            for n, cell in enumerate(cells)
-            if cell
-        ]
-        out.append("; ".join(named))
-        spans.append(("row", last, last, {"table": table}))
-        last += 1
+    out += [""] * (levels - 1)
+    for at, cells in enumerate(body, start=i + 1 + levels):
+        if named:
+            line = "; ".join(
+                f"{name}: {cell}" if name else cell for name, cell in zip(names, cells, strict=False) if cell
+            )
+        else:
+            line = " | ".join(cells).rstrip(" |")
+        out.append(line)
+        if line:
+            spans.append(("row", at, at, {"table": table}))
     return last
+
+
+def _header_levels(rows: list[list[str]]) -> int:
+    """Rows of names: the first, and those below a first one with gaps that stand over values only."""
+    levels = 1
+    if all(rows[0][1:]):
+        return levels
+    for row in rows[1:-1]:
+        values = [cell for cell in row[1:] if cell]
+        if row[0] or not values or any(is_number(v) and not is_year(v) for v in values):
+            break
+        levels += 1
+    return levels
+
+
+def _spread(rows: list[list[str]]) -> list[list[str]]:
+    """A name with gaps at its right spans them, where another level of names stands below."""
+    spread = [list(row) for row in rows]
+    for row in spread[:-1]:
+        for n in range(2, len(row)):
+            row[n] = row[n] or row[n - 1]
+    return spread
 
 
 def _cells(line: str) -> list[str]:

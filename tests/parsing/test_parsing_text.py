@@ -77,6 +77,18 @@ def test_markdown_loses_its_marks_and_keeps_its_lines(parse: Parse) -> None:
     assert (place.line, place.heading) == (10, "C-7 firmware")
 
 
+def test_markdown_columns_are_named_by_all_levels_or_not_at_all(parse: Parse) -> None:
+    years = "|  | Year ended May 31, |  |\n|---|---|---|\n|  | 2019 | 2018 |\n| Sales | 12 | 11 |\n"
+    document = parse("a.md", years.encode())[0]
+    assert texts(document, "row") == [
+        "| Year ended May 31, › 2019 | Year ended May 31, › 2018",
+        "Sales; Year ended May 31, › 2019: 12; Year ended May 31, › 2018: 11",
+    ]
+    assert locate(document, document.text.index("12;"), document.text.index("12;") + 2).line == 4
+    gaps = "| Item | Price |  |\n|---|---|---|\n| Seal | 12 | 11 |\n"
+    assert texts(parse("a.md", gaps.encode())[0], "row") == ["Item | Price |", "Seal | 12 | 11"]
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_csv_of_any_dialect(parse: Parse, delimiter: str) -> None:
     rows = [["Order number", "Part", "Price"], ["2004-117", f'"seal{delimiter} 28 mm"', "96.40"], [""] * 3,
