@@ -285,3 +285,21 @@ def test_two_sources_with_one_name_stay_apart(plant: WorkspaceDir, tmp_path: Pat
     assert sync(plant, HashEmbedder()).added == 4
     assert found(plant, "submersible") == ["other/pump.txt"]
     assert found(plant, "submersible", Filter(access=())) == []
+
+
+def test_file_names_that_are_not_utf8_are_told_apart_and_read(plant: WorkspaceDir, docs: Path) -> None:
+    for name, word in ((b"pomp\xff.txt", "alpha"), (b"pomp\xfe.txt", "omega")):
+        (docs / os.fsdecode(name)).write_text(f"The {word} pump delivers.\n")
+    assert sync(plant, HashEmbedder()).added == 5
+    assert found(plant, "alpha") == ["pomp\\xff.txt"]
+    assert found(plant, "omega") == ["pomp\\xfe.txt"]
+    again = HashEmbedder()
+    assert sync(plant, again).unchanged == 5
+    assert not again.embedded
+
+
+def test_what_was_never_read_is_not_said_to_stay(plant: WorkspaceDir) -> None:
+    plant = folders.add_sources(plant, ["http://127.0.0.1:9/page"])
+    (failure,) = sync(plant, HashEmbedder()).failed
+    assert "private address" in failure.reason
+    assert "stays searchable" not in failure.reason

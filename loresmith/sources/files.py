@@ -48,8 +48,8 @@ def document_id(url: str) -> str:
 
 
 def printable(name: str) -> str:
-    """A file name that is not valid UTF-8, made so: ids are stored and shown."""
-    return os.fsencode(name).decode("utf-8", errors="replace")
+    """A file name that is not valid UTF-8, made so, no two of them alike: ids are stored and shown."""
+    return os.fsencode(name).decode("utf-8", errors="backslashreplace")
 
 
 def scan_path(spec: SourceSpec, prefix: str) -> Iterator[SourceItem | Failure]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
@@ -61,7 +62,7 @@ def insert_items(db: sqlite3.Connection, table: str, items: Sequence[ItemRow]) -
                 i.id,
                 i.source,
                 i.uri,
-                i.path,
+                os.fsencode(i.path),
                 i.size,
                 i.mtime_ns,
                 i.version,
@@ -87,7 +88,7 @@ def item(r: Sequence[Any]) -> ItemRow:
         id=r[0],
         source=r[1],
         uri=r[2],
-        path=r[3],
+        path=os.fsdecode(r[3]),  # bytes: a name on disk need not be UTF-8
         size=r[4],
         mtime_ns=r[5],
         version=r[6],

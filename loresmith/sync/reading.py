@@ -92,7 +92,8 @@ def survey(workspace: WorkspaceDir, state: State, progress: Progress) -> Survey:
             single = any(row.path == spec.uri for row in known.values())
             if is_url(spec.uri) or Path(spec.uri).exists() or not (single and Path(spec.uri).parent.exists()):
                 kept_sources.add(spec.uri)
-                reason += " What was read from it before stays searchable."
+                if any(row.source == spec.uri for row in known.values()):
+                    reason += " What was read from it before stays searchable."
             found.failures.append(Failure(spec.uri, reason))
     for item in known.values():
         if item.id in seen:
