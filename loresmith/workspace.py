@@ -158,6 +158,8 @@ def add_sources(workspace: WorkspaceDir, uris: Sequence[str], labels: Sequence[s
         absolute = resolve_uri(uri, Path.cwd())
         if not is_url(absolute) and not Path(absolute).exists():
             raise UsageError(f"{uri}: no such file or folder.", "Check the path.")
+        if any("\udc80" <= character <= "\udcff" for character in absolute):
+            raise UsageError(f"{uri!r}: a path that is not UTF-8 cannot stand in {FILE_NAME}.", "Rename it.")
         entry = known.get(absolute)
         if entry is None:
             entry = tomlkit.table()
@@ -180,19 +182,27 @@ def remove_source(workspace: WorkspaceDir, uri: str) -> WorkspaceDir:
     path = workspace.root / FILE_NAME
     document = tomlkit.parse(path.read_text(encoding="utf-8"))
     listed = document.get("sources", [])
-    wanted = {uri, resolve_uri(uri, Path.cwd()), resolve_uri(uri, workspace.root)}
-    for position, entry in enumerate(listed):
-        if {str(entry["uri"]), resolve_uri(str(entry["uri"]), workspace.root)} & wanted:
-            del listed[position]
-            break
-    else:
-        names = ", ".join(str(entry["uri"]) for entry in listed) or "none"
-        raise UsageError(f"{uri} is not a source of this workspace.", f"Its sources: {names}.")
+    absolute = [resolve_uri(str(entry["uri"]), workspace.root) for entry in listed]
+    del listed[absolute.index(find_source(workspace, uri))]
     if not listed:
         del document["sources"]
     checked = configuration.validate(document.unwrap(), {"": str(path)})
     write_atomic(path, tomlkit.dumps(document).encode())
     return WorkspaceDir(workspace.root, workspace.config.model_copy(update={"sources": checked.sources}))
+
+
+def find_source(workspace: WorkspaceDir, uri: str) -> str:
+    """The source that is meant: as loresmith.toml lists it, or as a path from the current folder.
+
+    Raises:
+        UsageError: it is not listed; the message lists what is.
+    """
+    known = {spec.uri for spec in workspace.source_specs()}
+    for meant in (uri, resolve_uri(uri, workspace.root), resolve_uri(uri, Path.cwd())):
+        if meant in known:
+            return meant
+    names = ", ".join(source.uri for source in workspace.config.sources) or "none"
+    raise UsageError(f"{uri} is not a source of this workspace.", f"Its sources: {names}.")
 
 
 def is_url(uri: str) -> bool:

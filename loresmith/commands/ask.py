@@ -21,6 +21,7 @@ from loresmith.commands.common import (
 )
 from loresmith.errors import UsageError
 from loresmith.types import Arm, Filter, Hit, SearchMode
+from loresmith.workspace import find_source
 
 if TYPE_CHECKING:
     from loresmith.expert import Workspace
@@ -82,9 +83,9 @@ def search(
 ) -> None:
     """Find passages."""
     check_one_of(query, file, out)
-    where = make_filter(source, document, label, access, since, until)
     flags = overrides(settings, embedder=embedder)
     with call.workspace(flags) as workspace, call.progress() as progress:
+        where = make_filter(workspace, source, document, label, access, since, until)
         expert = workspace.expert(progress)
         if file is not None:
             batch.run(call, file, out, lambda q: found_dict(expert.search(q, k, mode, where)))
@@ -104,8 +105,8 @@ def similar(
     until: UntilFilter = None,
 ) -> None:
     """Recommend documents like this one."""
-    where = make_filter(source, None, label, access, since, until)
     with call.workspace() as workspace:
+        where = make_filter(workspace, source, None, label, access, since, until)
         found = workspace.similar(document, k, where)
     _show_hits(call, found)
 
@@ -132,10 +133,10 @@ def ask(
     Exit status 3: the documents do not say; the nearest passages are shown.
     """
     check_one_of(question, file, out)
-    where = make_filter(source, document, label, access, since, until)
     flags = overrides(settings, model=model, embedder=embedder)
     citations = show.Citations()
     with call.workspace(flags) as workspace, call.progress() as progress:
+        where = make_filter(workspace, source, document, label, access, since, until)
         say_choice(call, workspace)
         expert = workspace.expert(progress)
         if file is not None:
@@ -179,6 +180,7 @@ def say_choice(call: Call, workspace: Workspace) -> None:
 
 
 def make_filter(
+    workspace: Workspace,
     source: list[str] | None,
     document: list[str] | None,
     label: list[str] | None,
@@ -188,7 +190,7 @@ def make_filter(
 ) -> Filter:
     return Filter(
         access=None if access is None else tuple(access),
-        sources=tuple(source or ()),
+        sources=tuple(find_source(workspace.folder, s) for s in source or ()),
         documents=tuple(document or ()),
         labels=tuple(label or ()),
         since=since.replace(tzinfo=UTC).timestamp() if since else None,

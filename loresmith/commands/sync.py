@@ -42,15 +42,16 @@ def sync(call: Call, embedder: EmbedderOption = None, settings: SetOption = None
         + (f", {len(failed)} failed" if failed else "")
         + f"; {counted(report['passages'], 'passage')} searchable ({report['seconds']:.1f} s)."
     )
+    unread = [failure for failure in failed if failure["source"] in sources]
     for failure in failed:
-        call.say(f"  not read: {described(failure)}")
+        if failure not in unread:
+            call.say(f"  not read: {described(failure)}")
     for warning in report["warnings"]:
         call.say(f"  note: {described(warning)}")
     if not sources:
         call.say("There are no sources. Next: loresmith add FOLDER")
     elif report["passages"]:
         call.say('Next: loresmith ask "…"')
-    unread = [failure for failure in failed if failure["source"] in sources]
     for failure in unread:
         call.stderr.print(f"Error: source not read: {described(failure)}", markup=False)
     return FAILED if unread else DONE

@@ -276,3 +276,20 @@ def test_calibrate_keeps_what_it_fitted(loresmith, synced, tmp_path):
     assert ran.json["after"]["false_answers"] == 0
     assert os.path.exists(ran.json["file"])
     assert loresmith("ask", "Which torque for the M8 flange bolts?", "-w", "plant").status == 0
+
+
+def test_a_source_is_named_as_it_is_listed_or_from_here(loresmith, synced, tmp_path):
+    for name in ("../documents", "documents", tmp_path / "documents"):
+        found = loresmith("search", "torque", "-w", "plant", "--source", name, "--json").json
+        assert found["hits"], name
+    ran = loresmith("search", "torque", "-w", "plant", "--source", "dokuments")
+    assert ran.status == 2
+    assert "dokuments is not a source of this workspace. Its sources: ../documents." in ran.err
+
+
+def test_a_source_that_cannot_be_read_is_told_once(loresmith, plant, model_files):
+    model_files("all-MiniLM-L6-v2")
+    loresmith("add", "http://127.0.0.1:9/page", "-w", "plant")
+    ran = loresmith("sync", "-w", "plant")
+    assert ran.status == 1
+    assert (ran.out + ran.err).count("private address") == 1
