@@ -126,7 +126,7 @@ def weighted(dense: Mapping[str, float], text: Mapping[str, float], weight: floa
     differences, and did harm wherever the embedder does not know the language (docs/benchmarks.md).
     """
     # A negative distance becomes a similarity in (0, 1]; cosines below 0 are no likeness at all.
-    distances = max(dense.values()) < 0
+    distances = max(dense.values()) <= 0
     alike = {i: 1 / (1 - s) if distances else max(s, 0.0) for i, s in dense.items()}
     high = max(alike.values()) or 1.0
     low = min(alike.values())
