@@ -78,6 +78,18 @@ def loses_to_sibling(question: Question, piece: Piece, found: Sequence[Piece]) -
     return any(mine < held(row) for row in found if row.row and not row.header)
 
 
+def siblings(one: Piece, other: Piece) -> bool:
+    """Whether two pieces are rows of one table: the same document and column names."""
+    if not (one.row and other.row) or one.passage.document != other.passage.document:
+        return False
+    return _columns(one) == _columns(other)
+
+
+def _columns(row: Piece) -> tuple[str, ...]:
+    names = re.findall(r"(?:^|; )([^:;]{1,80}): ", row.text)
+    return tuple(names) if len(names) > 1 else (row.passage.context, str(row.text.count(" | ")))
+
+
 def wrong_column(question: Question, piece: Piece, numbers: Sequence[Number]) -> bool:
     """Whether a figure stands under a column name that fits the question less than another's.
 

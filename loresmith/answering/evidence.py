@@ -85,7 +85,9 @@ def talks_to_model(text: str) -> bool:
 def _only_names(passage: Passage, content: str, row: bool) -> bool:
     """Whether a piece is a heading, a caption or a row of column names: it says nothing itself."""
     if row:
-        return "›" in content or not any(c.isdigit() for c in content)
+        column_names = "›" in content or content.strip() in passage.context
+        wordy = " | " in content and not any(c.isdigit() for c in content)
+        return column_names or (wordy and any(c.isdigit() for c in passage.text))
     bare = fold(content).strip("#*. ")
     return CAPTION.match(content) is not None or bare in {fold(h) for h in (passage.title, *passage.heading)}
 

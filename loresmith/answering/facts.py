@@ -36,6 +36,7 @@ _EDGE = re.compile(rf"(?<=[{CJK}])(?=[A-Za-z0-9])|(?<=[A-Za-z0-9%])(?=[{CJK}])")
 _PLAIN = re.compile(r"[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿß]{3,}|[a-zà-öø-ÿß]{2,}")
 _SECTION = re.compile(r"^\s*\d{1,2}(?:\.\d{1,2})*[.)]?\s+(?=[^\W\d_a-zß-öø-ÿ][^\W\d_]{2,})")
 _VERSION = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){2,3}(?![\w.]*\d)")
+_NOUN = re.compile(r"\s[a-zà-öø-ÿß]{3,}\s([^\W\d_]{4,})")
 _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)$")
 _QUARTERS = {
     **{"first": "q1", "second": "q2", "third": "q3", "fourth": "q4"},
@@ -88,7 +89,10 @@ def _unit_at(text: str, end: int) -> tuple[str, str]:
         if name in _SCALE and not scale:
             scale, end = _SCALE[name], found.start("unit") + len(raw)
             continue
-        return _unit_name(raw, name), scale
+        unit = _unit_name(raw, name)
+        if not unit and (noun := _NOUN.match(text, end)) is not None:  # "4,000 operating hours"
+            unit = unit_of(noun[1])
+        return unit, scale
     return "", scale
 
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from loresmith.answering import facts
-from loresmith.answering.agreement import about, agreement, loses_to_sibling, wrong_column
+from loresmith.answering.agreement import about, agreement, loses_to_sibling, siblings, wrong_column
 from loresmith.answering.evidence import Piece, Question, looks_german
 from loresmith.answering.facts import Number
 from loresmith.answering.text import coverage, fold, matches, terms, words
@@ -103,6 +103,7 @@ class _Claim:
     codes: frozenset[str]
     names: tuple[str, ...]
     negated: bool
+    asked: Question
 
     @classmethod
     def of(cls, text: str, question: Question) -> _Claim:
@@ -114,6 +115,22 @@ class _Claim:
             facts.codes(text),
             () if german else (*facts.names(text), *_openers(text, question)),
             bool(NEGATION & set(words(text))),
+            question,
+        )
+
+    def new_in(self, piece: Piece) -> bool:
+        """Whether a piece holds something that the claim adds to the question; true where it adds
+        only words. The answer itself must stand in the first place cited."""
+        figures = [n for n in self.numbers if not any(n.agrees(m) for m in self.asked.numbers)]
+        codes = self.codes - self.asked.codes
+        names = [n for n in self.names if fold(n) not in fold(self.asked.text)]
+        if not (figures or codes or names):
+            return True
+        text = fold(piece.text)
+        return (
+            any(n.agrees(m) for n in figures for m in piece.numbers)
+            or bool(codes & piece.codes)
+            or any(fold(n) in text for n in names)
         )
 
     def fit(self, piece: Piece, question: Question) -> float:
@@ -151,16 +168,13 @@ def _openers(text: str, question: Question) -> tuple[str, ...]:
 def _prove(
     claim: _Claim, question: Question, first: Piece, found: Sequence[Piece], document_text: DocumentText
 ) -> tuple[list[Piece], float] | str:
-    document = document_text(first.passage.document)
-    why = agreement(question, first, document)
+    why = _refused(claim, question, first, found, document_text)
     if why:
         return why
     if not about(question, first):
         return "it is about something else"
-    if loses_to_sibling(question, first, found):
-        return "another row of the table fits the question better"
-    if wrong_column(question, first, claim.numbers):
-        return "another column of the table fits the question better"
+    if not claim.new_in(first):
+        return "what it says new does not stand there"
     chosen = [first]
     while True:
         missing = _missing(claim, chosen)
@@ -183,6 +197,20 @@ def _prove(
     return chosen, share
 
 
+def _refused(
+    claim: _Claim, question: Question, piece: Piece, found: Sequence[Piece], document_text: DocumentText
+) -> str:
+    """Why a piece may prove nothing of this claim; "" when it may."""
+    why = agreement(question, piece, document_text(piece.passage.document))
+    if why:
+        return why
+    if loses_to_sibling(question, piece, found):
+        return "another row of the table fits the question better"
+    if wrong_column(question, piece, claim.numbers):
+        return "another column of the table fits the question better"
+    return ""
+
+
 def _missing(claim: _Claim, chosen: Sequence[Piece]) -> list[str]:
     """What of the claim's facts stands in none of the pieces, each as a reason."""
     out = [
@@ -203,22 +231,26 @@ def _missing(claim: _Claim, chosen: Sequence[Piece]) -> list[str]:
 
 
 def _stands(number: Number, chosen: Sequence[Piece]) -> bool:
+    """Whether a number stands in a piece or around it, with its unit and its scale."""
     for piece in chosen:
-        inherited = piece.around
         # "(in millions)" may stand above the table: in the passage, or in another cited piece.
         beside = [p.text for p in chosen if p.passage.document == piece.passage.document]
-        named = frozenset().union(*map(facts.units_in, (*beside, inherited, piece.passage.text)))
-        for other in (*piece.numbers, *facts.evidence_numbers(inherited)):
-            if not number.agrees(other):
-                continue
-            unit = not number.unit or number.unit == other.unit or (not other.unit and number.unit in named)
-            if number.scale:
-                scale = number.scale == other.scale or (not other.scale and number.scale in named)
-            else:
-                scale = not other.scale
-            if unit and scale:
+        named = frozenset().union(*map(facts.units_in, (*beside, piece.around, piece.passage.text)))
+        for other in (*piece.numbers, *facts.evidence_numbers(piece.around)):
+            scale = number.scale == other.scale or (not other.scale and number.scale in named)
+            if scale and number.agrees(other) and _unit_stands(number, other, piece, named):
                 return True
     return False
+
+
+def _unit_stands(number: Number, other: Number, piece: Piece, named: frozenset[str]) -> bool:
+    """A figure of a table has its unit in the column's name or the caption; in prose it follows the
+    figure, or a later figure of the same range ("between 12 and 55 m³/h")."""
+    if not number.unit or number.unit == other.unit:
+        return True
+    if other.unit:
+        return False
+    return number.unit in named if piece.row else any(n.unit == number.unit for n in piece.numbers)
 
 
 def _helper(
@@ -230,13 +262,19 @@ def _helper(
     missing: int,
 ) -> Piece | None:
     best: tuple[int, float, Piece] | None = None
+    told = coverage(question.terms, chosen[0].terms | terms(chosen[0].around))
     for piece in found:
-        if piece in chosen or loses_to_sibling(question, piece, found):
+        if piece in chosen:
             continue
         if piece.passage.document != chosen[0].passage.document and not about(question, piece):
             continue
+        if len(question.codes) < 2 and any(siblings(piece, other) for other in chosen):
+            continue  # the name of one row and the figure of the next prove nothing together
+        # Where another place speaks more of the question, the answer should have stood there.
+        if coverage(question.terms, piece.terms) > told + 0.1:
+            continue
         left = len(_missing(claim, [*chosen, piece]))
-        if left >= missing or agreement(question, piece, document_text(piece.passage.document)):
+        if left >= missing or _refused(claim, question, piece, found, document_text):
             continue
         key = (-left, claim.fit(piece, question))
         if best is None or key > best[:2]:

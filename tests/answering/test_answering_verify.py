@@ -171,3 +171,20 @@ def test_value_comes_from_the_column_that_is_asked_for() -> None:
     question = "Of which steel is the shaft in the version for sea water?"
     assert isinstance(check("It is steel 1.4021.", question, [make_hit(row)]), str)
     assert quotes(check("It is steel 1.4462.", question, [make_hit(row)])) == [row]
+
+
+def test_name_of_one_row_and_task_of_the_next_prove_nothing() -> None:
+    table = make_hit(
+        "Action: Supplier audit; Responsible: Yusuf Aydin\n"
+        "Action: New work sheet; Responsible: Tomasz Kowalik"
+    )
+    question = "Who was responsible for the supplier audit?"
+    assert isinstance(check("Tomasz Kowalik was responsible for the supplier audit.", question, [table]), str)
+    assert quotes(check("Yusuf Aydin was responsible for it.", question, [table]))
+
+
+def test_number_without_a_unit_in_prose_takes_none_from_afar() -> None:
+    hits = [make_hit("Pump 2 leaks. The minimum flow lies between 12 and 55 m³/h.")]
+    question = "What is the minimum flow?"
+    assert isinstance(check("The minimum flow is 2 m³/h.", question, hits), str)
+    assert quotes(check("The minimum flow is 12 m³/h.", question, hits))
