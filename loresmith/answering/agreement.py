@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from loresmith.answering import facts
-from loresmith.answering.evidence import Piece, Question
+from loresmith.answering.evidence import Piece, Question, cells_of
 from loresmith.answering.facts import Number
 from loresmith.answering.text import fold, matches, terms
 from loresmith.answering.vocabulary import HEAD, WITH, WITHOUT
@@ -39,8 +39,11 @@ def agreement(question: Question, piece: Piece, document: str = "") -> str:
         if turned - _objects(one, piece.text):
             return "it says without where the question says with, or the other way round"
     everything = fold("\n".join((piece.passage.text, piece.around, document)))
+    held = terms(everything)
     for name in question.names:
-        if fold(name) not in everything and fold(name).removesuffix("s") not in everything:
+        # "European" is said where "Europe" stands.
+        same = any(len(t) > 4 and matches(t, held) for t in terms(name))
+        if not same and fold(name) not in everything and fold(name).removesuffix("s") not in everything:
             return f"“{name}” does not stand in {piece.passage.document}"
     return ""
 
@@ -95,8 +98,8 @@ def wrong_column(question: Question, piece: Piece, numbers: Sequence[Number]) ->
 
     "Standard version: 1.4021; Version for sea water: 1.4462", asked for sea water.
     """
-    cells = [part.split(": ", 1) for part in piece.text.split("; ")] if piece.row else []
-    if len(cells) < 2 or any(len(cell) != 2 for cell in cells):
+    cells = cells_of(piece)
+    if len(cells) < 2:
         return False
 
     def named(key: str) -> set[str]:

@@ -32,11 +32,16 @@ from loresmith.answering.vocabulary import (
 from loresmith.types import Hit, Passage
 
 
+# The heading of a group of rows is no longer than this.
+_GROUP = 100
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """`passage.text[start:end]` and what stands in it.
 
     `around` is what belongs to it without being quoted: title, headings, table header, file name.
+    `above` is, for a row, what stands over it in its own passage: column names, heading of its group.
     """
 
     hit: Hit
@@ -44,6 +49,7 @@ class Piece:
     end: int
     row: bool
     header: bool = False
+    above: str = ""
 
     @property
     def passage(self) -> Passage:
@@ -55,8 +61,8 @@ class Piece:
 
     @property
     def around(self) -> str:
-        p = self.hit.passage
-        return around(p)
+        inherited = around(self.hit.passage)
+        return f"{inherited}\n{self.above}" if self.above else inherited
 
     @property
     def terms(self) -> frozenset[str]:
@@ -85,11 +91,20 @@ def talks_to_model(text: str) -> bool:
 def _only_names(passage: Passage, content: str, row: bool) -> bool:
     """Whether a piece is a heading, a caption or a row of column names: it says nothing itself."""
     if row:
-        column_names = "›" in content or content.strip() in passage.context
-        wordy = " | " in content and not any(c.isdigit() for c in content)
-        return column_names or (wordy and any(c.isdigit() for c in passage.text))
+        plain = " | " in content
+        column_names = (plain and "›" in content) or content.strip() in passage.context
+        wordy = plain and not any(c.isdigit() for c in content)
+        return column_names or _names_columns(content) or (wordy and any(c.isdigit() for c in passage.text))
     bare = fold(content).strip("#*. ")
     return CAPTION.match(content) is not None or bare in {fold(h) for h in (passage.title, *passage.heading)}
+
+
+def _names_columns(row: str) -> bool:
+    """Whether a row of cells has no label and no figure but years: "| 2019 | 2018"."""
+    cells = row.split("|")
+    if len(cells) < 2 or cells[0].strip():
+        return False
+    return all(_is_year(n) for cell in cells for n in facts.numbers(cell))
 
 
 def gather(hits: Sequence[Hit]) -> list[Piece]:
@@ -100,11 +115,23 @@ def gather(hits: Sequence[Hit]) -> list[Piece]:
         text = hit.passage.text
         if talks_to_model(text):
             continue
+        names: list[str] = []  # of the columns of the table at hand
+        group, rows = "", 0
         for span in pieces(text):
             content = text[span.start : span.end]
-            if any(c.isalnum() for c in content):
-                header = _only_names(hit.passage, content, span.row)
-                out.append(Piece(hit, span.start, span.end, span.row, header))
+            if not any(c.isalnum() for c in content):
+                continue
+            header = _only_names(hit.passage, content, span.row)
+            above = ""
+            if not span.row:
+                group = content if len(content) <= _GROUP and content.endswith(":") else ""
+                names = names if group else []
+            elif header:
+                names = [*names, content] if not rows else [content]
+            else:
+                above = "\n".join((*(names if " | " in content else ()), *filter(None, (group,))))
+            rows = rows + 1 if span.row and not header else 0
+            out.append(Piece(hit, span.start, span.end, span.row, header, above))
     return out
 
 
@@ -221,20 +248,30 @@ def label(weights: Weights, row: Piece) -> float:
     return covered(weights, whole) if whole else 0.0
 
 
+def cells_of(row: Piece) -> list[tuple[str, str]]:
+    """(column name, cell) of a row; names from the header at hand, [] where they are not known."""
+    if not row.row:
+        return []
+    if " | " not in row.text:
+        parts = [part.split(": ", 1) for part in row.text.split("; ")]
+        label = [("", parts.pop(0)[0])] if len(parts[0]) == 1 else []
+        return [*label, *((k, v) for k, v in parts)] if all(len(p) == 2 for p in parts) else []
+    cells = [cell.strip() for cell in row.text.split(" | ")]
+    for line in reversed((row.passage.context + "\n" + row.above).splitlines()):
+        names = [cell.strip() for cell in line.split("|")]
+        if len(names) == len(cells) and any(names[1:]):
+            return list(zip(names, cells, strict=True))
+    return []
+
+
 def readable(piece: Piece) -> str:
     """A piece as a sentence to show: a row with its column names, where they are at hand."""
     text = " ".join(piece.text.split())
-    if not piece.row or " | " not in text:
+    cells = cells_of(piece)
+    if " | " not in text or not cells:
         return text
-    cells = [cell.strip() for cell in text.split(" | ")]
-    for line in piece.passage.context.splitlines():
-        names = [cell.strip() for cell in line.split("|")]
-        if len(names) == len(cells) and any(names[1:]):
-            pairs = (
-                f"{name}: {cell}" if name else cell for name, cell in zip(names[1:], cells[1:], strict=True)
-            )
-            return f"{cells[0]}: {'; '.join(pairs)}" if cells[0] else "; ".join(pairs)
-    return text
+    pairs = "; ".join(f"{name}: {cell}" if name else cell for name, cell in cells[1:] if cell)
+    return f"{cells[0][1]}: {pairs}" if cells[0][1] else pairs
 
 
 def score(question: Question, piece: Piece, weights: Weights) -> float:
@@ -248,7 +285,7 @@ def score(question: Question, piece: Piece, weights: Weights) -> float:
     if piece.row:
         value += 0.4 * label(weights, piece)
     if question.wants_number:
-        value += 0.2 if piece.numbers and has_unit(question, piece) else -0.2
+        value += 0.2 if facts.has_quantity(piece.text) and has_unit(question, piece) else -0.2
     elif FIGURES.search(question.text):
         value += 0.1 * (piece.row + 1) if any(not _is_year(n) for n in piece.numbers) else 0.0
     if question.wants_name:

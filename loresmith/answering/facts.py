@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from loresmith.answering.text import CJK, fold
-from loresmith.answering.vocabulary import MONTHS, NUMBER_WORDS, SCALES, UNITS
+from loresmith.answering.vocabulary import MONTHS, NUMBER_WORDS, SCALES, TIMES, UNITS
 
 _CANONICAL = {name: unit for unit, names in UNITS.items() for name in names.split()}
 # One-letter units are units only right behind a number and in their own case (5 A, 12 V, 3 K).
@@ -162,6 +162,11 @@ def evidence_numbers(text: str) -> tuple[Number, ...]:
         if month is not None:
             out.append(Number(found.group(), frozenset({float(month)}), "", ""))
     return tuple(out)
+
+
+def has_quantity(text: str) -> bool:
+    """Whether `text` says how much, how often or when: a figure, "weekly", "on Tuesdays"."""
+    return bool(evidence_numbers(text)) or TIMES.search(text) is not None
 
 
 @lru_cache(maxsize=8192)

@@ -270,7 +270,7 @@ def _quotable(draft: _Draft, piece: Piece, weights: Weights) -> bool:
     question = draft.question
     if piece.header or piece.text.rstrip().endswith(("?", ":")):
         return False
-    if question.wants_number and not (piece.numbers and has_unit(question, piece)):
+    if question.wants_number and not (facts.has_quantity(piece.text) and has_unit(question, piece)):
         return False
     if not names_what_is_asked(question, piece):
         return False

@@ -20,7 +20,10 @@ _DAY = re.compile(
 )
 _END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？]+[”’」』]*")
 _BULLET = re.compile(r"\s*(?:[-*•‣◦▪–]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s+")
-_ROW = re.compile(r".+ \| |[^\s;:][^;:]{0,80}: [^;]*; [^;:]{1,80}: ")
+# Cells in order, "Column: value; Column: value", or a label before them; the last no running text.
+_ROW = re.compile(
+    r".+ \| |[^\s;:][^;:]{0,80}: [^;]*; [^;:]{1,80}: |(?!.*[.!?]\s+[A-ZÄÖÜ])[^\s;][^;]{0,160}; [^;:]{1,80}: (?=\S)"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def verify(
     if text.endswith("?"):
         return "it is a question"
     claim = _Claim.of(text, question)
-    if question.wants_number and not question.polar and not facts.evidence_numbers(text):
+    if question.wants_number and not question.polar and not facts.has_quantity(text):
         return "the question asks for a figure"
     reasons: list[str] = []
     for first in sorted(found, key=lambda p: -claim.fit(p, question))[:12]:

@@ -135,12 +135,25 @@ TO_MODEL = re.compile(
 
 
 QUANTITY = re.compile(
-    r"\bhow (?:many|much|long|often|high|far|large|big|heavy|fast|hot|old|thick|deep|wide)\b"
+    r"\bhow (?:many|much|long|often|high|far|large|big|heavy|fast|quickly|soon|hot|old|thick|deep|wide)\b"
     r"|\bwhat (?:is|was|are|were) the (?:\w+ ){0,3}(?:torque|pressure|temperature|speed|weight|mass|price|cost|number|amount|"
     r"rate|capacity|power|voltage|current|length|width|height|diameter|total|percentage|interval|flow|head|date|year)\b"
     r"|\b(?:which|what) (?:torque|pressure|temperature|speed|weight|price|year|rate|power|voltage|percentage|date|interval)\b"
-    r"|\bwie ?(?:viele?n?|lange|oft|hoch|schwer|gro[sß]+|schnell|weit)\b|\bwann\b|\bwhen\b|\bcombien\b|\bcuánt|\bquant[oaie]\b"
-    r"|\bcuando\b|\bcuándo\b|\bquando\b|\bquand\b|多少|几|多久|多大|多高|多长",
+    r"|\bwie ?(?:viele?n?|lange|oft|hoch|schwer|gro[sß]+|schnell|weit)\b|\bwann\b|\bcombien\b|\bcuánt|\bquant[oaie]\b"
+    # "when" asks only before a verb that was turned round: "what happens when the pump runs dry"
+    r"|\bwhen (?:is|are|was|were|do|does|did|can|could|may|must|should|shall|will|would|has|have|had)\b"
+    r"|^\W*cuando\b|\bcuándo\b|^\W*quando\b|^\W*(?:depuis |à partir de )?quand\b|多少|几|多久|多大|多高|多长",
+    re.IGNORECASE,
+)
+# What answers "how often" and "when" without a figure.
+TIMES = re.compile(
+    r"\b(?:hourly|daily|weekly|monthly|quarterly|half-yearly|yearly|annual(?:ly)?|stündlich|täglich|wöchentlich|monatlich"
+    r"|vierteljährlich|halbjährlich|jährlich|quotidien\w*|hebdomadaire\w*|mensuel\w*|trimestr\w+|semestr\w+|annuel\w*"
+    r"|diari\w+|semanal\w*|mensual\w*|anual\w*|giornalier\w+|settimanal\w+|mensil\w+|annual\w+"
+    r"|(?:every|each|jede[nrs]?|chaque|cada|ogni) \w+|(?:mon|tues|wednes|thurs|fri|satur|sun)days?"
+    r"|(?:mon|diens|donners|frei|sams|sonn)tags?|mittwochs?|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche"
+    r"|lunes|martes|miércoles|jueves|viernes|sábado|domingo|lunedì|martedì|mercoledì|giovedì|venerdì|sabato|domenica"
+    r"|immediately|at once|sofort|unverzüglich|immédiatement|inmediatamente|subito)\b|每半?[天日周月年]",
     re.IGNORECASE,
 )
 POLAR = re.compile(
