@@ -2,8 +2,8 @@
 
 A logistic score over a few features of question and passages. Its weights are fitted on questions
 with and without their gold document (evaluation/calibration.py) and ship as weights.json: one set
-without a language model's opinion, one for questions in another language than the passages, and
-one for each model whose "Is it stated? Yes or No" was
+without a language model's opinion, one for questions in another language than the passages, one for
+quoting without a model (features of quoting.py), and one for each model whose "Is it stated? Yes or No" was
 measured to help (FACTS: area under the curve 1.00 for the 1.5B, .57, useless, for the 0.5B).
 """
 
@@ -24,6 +24,7 @@ from loresmith.types import Hit, LanguageModel, Message
 
 FEATURES = ("dense", "text", "piece", "passage", "entities", "figure", "agrees", "stated")
 FOREIGN = "foreign"
+QUOTE = "quote"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def calibration_for(model: str | None, *, foreign: bool = False) -> Calibration:
     if foreign:
         return known[FOREIGN]
     name = (model or "").casefold()
-    return next((c for key, c in known.items() if key not in ("", FOREIGN) and key in name), known[""])
+    return next((c for key, c in known.items() if key not in ("", FOREIGN, QUOTE) and key in name), known[""])
 
 
 def features(

@@ -39,11 +39,12 @@ def agreement(question: Question, piece: Piece, document: str = "") -> str:
         if turned - _objects(one, piece.text):
             return "it says without where the question says with, or the other way round"
     everything = fold("\n".join((piece.passage.text, piece.around, document)))
-    held = terms(everything)
     for name in question.names:
+        if fold(name) in everything or fold(name).removesuffix("s") in everything:
+            continue
         # "European" is said where "Europe" stands.
-        same = any(len(t) > 4 and matches(t, held) for t in terms(name))
-        if not same and fold(name) not in everything and fold(name).removesuffix("s") not in everything:
+        held = terms(piece.passage.text) | terms(piece.around) | terms(document)
+        if not any(len(t) > 4 and matches(t, held) for t in terms(name)):
             return f"“{name}” does not stand in {piece.passage.document}"
     return ""
 

@@ -31,7 +31,6 @@ from loresmith.answering.vocabulary import (
 )
 from loresmith.types import Hit, Passage
 
-
 # The heading of a group of rows is no longer than this.
 _GROUP = 100
 

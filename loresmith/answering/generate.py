@@ -14,21 +14,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from loresmith.answering import abstain, facts, prompt
+from loresmith.answering import abstain, prompt, quoting
 from loresmith.answering.abstain import Calibration
-from loresmith.answering.agreement import agreement, loses_to_sibling, names_what_is_asked
+from loresmith.answering.agreement import names_what_is_asked
 from loresmith.answering.evidence import (
     Piece,
     Question,
     Weights,
     covered,
     gather,
-    has_unit,
     parse_question,
     rank,
     readable,
     weigh,
 )
+from loresmith.answering.quoting import permitted
 from loresmith.answering.sentences import Stream
 from loresmith.answering.text import fold, terms
 from loresmith.answering.verify import DocumentText, LocateQuote, Support, holds, is_refusal, verify
@@ -125,9 +125,12 @@ def answer(
     """
     asked = parse_question(question, language=language)
     foreign = abstain.foreign(asked, hits)
+    # Words tell a good quote from a bad one only within a language; several documents want several.
+    single = not foreign and not several
+    quotes = model is None and single and calibration is None
     if calibration is None or foreign:
         calibration = abstain.calibration_for(model.name if model else None, foreign=foreign)
-    threshold = settings.abstain_below if settings.abstain_below is not None else calibration.threshold
+    threshold = calibration.threshold
     seconds = {"retrieval": 0.0, "generation": 0.0, "verification": 0.0}
     tokens = {"prompt": 0, "answer": 0}
     clock = time.perf_counter()
@@ -153,7 +156,17 @@ def answer(
             ask = prompt.messages(question, built.hits, request=prompt.ASK_STATED, history=history)
             stated = abstain.stated_logit(model, ask)
     seconds["generation"] += time.perf_counter() - clock
-    confidence = calibration.probability(abstain.features(asked, hits, ranked, stated, several=several))
+    retrieved = abstain.features(asked, hits, ranked, stated, several=several)
+    confidence = calibration.probability(retrieved)
+    quoted = abstain.shipped()[abstain.QUOTE]
+    quote = quoting.best(asked, ranked, document_text, retrieved) if single else None
+    quote_confidence = quoted.probability(quote.features) if quote else 0.0
+    enough = quoted.threshold
+    if quotes:
+        confidence, threshold = quote_confidence, enough
+    if settings.abstain_below is not None:
+        threshold = settings.abstain_below
+        enough = min(enough, threshold)
     draft = _Draft(asked, found, locate_quote, document_text, on_sentence, settings.max_sentences)
     reason = ""
     if not hits:
@@ -167,7 +180,11 @@ def answer(
             tokens["prompt"] = built.tokens
             _generate(draft, model, built, model_settings, seconds, tokens)
         clock = time.perf_counter()
-        _quote(draft, ranked, several)
+        if not single:
+            _quote_widely(draft, ranked, several)
+        # A model that says it cannot tell is right more often than the best piece.
+        elif quote and not draft.supports and not draft.refused and quote_confidence >= enough:
+            _quote(draft, quote.piece)
         seconds["verification"] += time.perf_counter() - clock
         if not draft.supports:
             reason = draft.dropped[0].reason if draft.dropped else "no sentence of the passages answers it"
@@ -241,13 +258,22 @@ def _written(
             yield from rest
 
 
-def _quote(draft: _Draft, ranked: Sequence[tuple[float, Piece]], several: bool) -> None:
-    """Quote the best piece where the model gave nothing that holds; for a question about several
-    documents, the best piece of each document that no sentence cites yet."""
-    if draft.supports and not several:
+def _quote(draft: _Draft, piece: Piece) -> None:
+    citation = Citation(
+        document=piece.passage.document,
+        passage=piece.passage.id,
+        locator=draft.locate_quote(piece.passage, piece.start, piece.end),
+        quote=piece.text,
+    )
+    if holds(citation, piece.passage):
+        draft.add(Support(Sentence(text=readable(piece), citations=(citation,)), (piece,), 1.0))
+
+
+def _quote_widely(draft: _Draft, ranked: Sequence[tuple[float, Piece]], several: bool) -> None:
+    """For a question about several documents, quote the best piece of each that no sentence cites
+    yet; for one in another language than the passages, the best where nothing was said."""
+    if not several and (draft.supports or draft.refused):
         return
-    if draft.refused and not several:
-        return  # a model that says it cannot tell is right more often than the best piece
     weights = weigh(draft.question, draft.found, several=several)
     cited = {c.document for s in draft.supports for c in s.sentence.citations}
     for _, piece in ranked[:60]:
@@ -255,30 +281,15 @@ def _quote(draft: _Draft, ranked: Sequence[tuple[float, Piece]], several: bool) 
             return
         if piece.passage.document in cited or not _quotable(draft, piece, weights):
             continue
-        citation = Citation(
-            document=piece.passage.document,
-            passage=piece.passage.id,
-            locator=draft.locate_quote(piece.passage, piece.start, piece.end),
-            quote=piece.text,
-        )
-        if holds(citation, piece.passage):
-            cited.add(piece.passage.document)
-            draft.add(Support(Sentence(text=readable(piece), citations=(citation,)), (piece,), 1.0))
+        cited.add(piece.passage.document)
+        _quote(draft, piece)
 
 
 def _quotable(draft: _Draft, piece: Piece, weights: Weights) -> bool:
     question = draft.question
-    if piece.header or piece.text.rstrip().endswith(("?", ":")):
-        return False
-    if question.wants_number and not (facts.has_quantity(piece.text) and has_unit(question, piece)):
-        return False
-    if not names_what_is_asked(question, piece):
-        return False
-    if question.wants_name and not facts.names(piece.text):
-        return False
     near = covered(weights, piece.terms, terms(piece.around))
     if near < _QUOTABLE or covered(weights, piece.terms) < _QUOTABLE / 2:
         return False
-    if agreement(question, piece, draft.document_text(piece.passage.document)):
+    if not names_what_is_asked(question, piece):
         return False
-    return not loses_to_sibling(question, piece, draft.found)
+    return permitted(question, piece, draft.found, draft.document_text(piece.passage.document))
