@@ -272,7 +272,7 @@ def _quotable(draft: _Draft, piece: Piece, weights: Weights) -> bool:
         return False
     if question.wants_number and not (piece.numbers and has_unit(question, piece)):
         return False
-    if not names_what_is_asked(question, piece):
+    if not names_what_is_asked(question, piece, strictly=True):
         return False
     if question.wants_name and not facts.names(piece.text):
         return False
