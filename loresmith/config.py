@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -164,11 +165,11 @@ def load(path: Path, overrides: dict[str, Any] | None = None) -> Config:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}.", "Check its permissions.") from error
     where = {"": str(path)}
     for key, value in _environment():
-        _put(raw, key, value)
+        put(raw, key, value)
         where[key] = f"environment variable {ENV_PREFIX}{key.upper().replace('.', '__')}"
     for key, value in (overrides or {}).items():
         if value is not None:
-            _put(raw, key, value)
+            put(raw, key, value)
             where[key] = f"flag for {key}"
     return validate(raw, where)
 
@@ -181,30 +182,41 @@ def validate(raw: dict[str, Any], where: dict[str, str] | None = None) -> Config
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         origins = where or {}
-        origin = origins.get(key, origins.get("", FILE_NAME))
+        beneath = (place for name, place in origins.items() if f"{name}.".startswith(f"{key}."))
+        origin = next(beneath, origins.get("", FILE_NAME))
         if first["type"] == "extra_forbidden":
             near = _nearest(first["loc"])
             hint = f"Did you mean {near}?" if near else f"Known keys: {', '.join(_known(first['loc']))}."
             raise ConfigError(f"{origin}: unknown key {key}.", hint) from error
         message = first["msg"][0].lower() + first["msg"][1:]
+        if first["type"] == "model_type":
+            message = "a section with keys of its own is wanted"
         raise ConfigError(
             f"{origin}: {key} = {first['input']!r}: {message}.", "Correct the value."
         ) from error
 
 
 def _environment() -> list[tuple[str, str]]:
-    sections = tuple(f"{ENV_PREFIX}{name.upper()}__" for name in Config.model_fields)
     return [
         (name[len(ENV_PREFIX) :].lower().replace("__", "."), value)
         for name, value in sorted(os.environ.items())
-        if name.startswith(sections)
+        if name.startswith(ENV_PREFIX) and "__" in name
     ]
 
 
-def _put(raw: dict[str, Any], key: str, value: Any) -> None:
+def put(raw: MutableMapping[str, Any], key: str, value: Any) -> None:
+    """Set a dotted key in a parsed or a tomlkit document, making its section where it is not there.
+
+    Raises:
+        ConfigError: a part of the key before its last is no section.
+    """
     *parents, last = key.split(".")
-    for parent in parents:
-        raw = raw.setdefault(parent, {})
+    for position, parent in enumerate(parents, 1):
+        section = raw.setdefault(parent, {})
+        if not isinstance(section, MutableMapping):
+            name = ".".join(parents[:position])
+            raise ConfigError(f"{key}: {name} is no section.", "`loresmith config` lists every key.")
+        raw = section
     raw[last] = value
 
 

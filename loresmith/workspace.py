@@ -106,7 +106,8 @@ def create(root: Path, settings: dict[str, Any] | None = None) -> WorkspaceDir:
     if root.exists() and not root.is_dir():
         raise UsageError(f"{root} is a file, not a folder.", "Choose another name.")
     document = tomlkit.parse(TEMPLATE.format(name=tomlkit.item(root.name).as_string()))
-    _set(document, settings or {})
+    for key, value in (settings or {}).items():
+        configuration.put(document, key, value)
     # Checked before anything is written, so that a wrong flag leaves no folder behind.
     checked = configuration.validate(document.unwrap(), {"": "the new workspace"})
     with translated_os_errors(root):
@@ -221,17 +222,6 @@ def _stored_uri(absolute: str, root: Path) -> str:
         return absolute
     relative = os.path.relpath(absolute, root)
     return absolute if relative.startswith("../../..") else relative
-
-
-def _set(document: tomlkit.TOMLDocument, settings: dict[str, Any]) -> None:
-    for key, value in settings.items():
-        *parents, last = key.split(".")
-        table: Any = document
-        for parent in parents:
-            if parent not in table:
-                table[parent] = tomlkit.table()
-            table = table[parent]
-        table[last] = value
 
 
 def write_atomic(path: Path, content: bytes) -> None:

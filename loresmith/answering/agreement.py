@@ -53,11 +53,23 @@ def _objects(pattern: re.Pattern[str], text: str) -> frozenset[str]:
     return frozenset().union(*(terms(m[1]) for m in pattern.finditer(text)))
 
 
-def names_what_is_asked(question: Question, piece: Piece) -> bool:
-    """Whether the thing asked for ("Which batch number …") is named in or around a piece."""
+def names_what_is_asked(question: Question, piece: Piece, *, strictly: bool = False) -> bool:
+    """Whether the thing asked for ("Which batch number …") is named where a piece stands; always
+    true across languages, where its name is another.
+
+    Args:
+        strictly: every word of it, in the piece or around it; else one word, in its passage.
+    """
     head = HEAD.match(question.text)
-    wanted = terms(head[1]) if head else frozenset()
-    return not wanted or any(matches(t, piece.terms | terms(piece.around)) for t in wanted)
+    language = piece.passage.language
+    if head is None or (question.language and language and question.language != language):
+        return True
+    wanted = terms(" ".join(filter(None, head.groups())))
+    near = piece.terms | terms(piece.around)
+    if strictly:
+        return all(matches(t, near) for t in wanted)
+    first = terms(head[1]) or wanted
+    return not first or any(matches(t, near | terms(piece.passage.text)) for t in wanted if t in first)
 
 
 def _shape(code: str) -> str:

@@ -290,6 +290,6 @@ def _quotable(draft: _Draft, piece: Piece, weights: Weights) -> bool:
     near = covered(weights, piece.terms, terms(piece.around))
     if near < _QUOTABLE or covered(weights, piece.terms) < _QUOTABLE / 2:
         return False
-    if not names_what_is_asked(question, piece):
+    if not names_what_is_asked(question, piece, strictly=True):
         return False
     return permitted(question, piece, draft.found, draft.document_text(piece.passage.document))

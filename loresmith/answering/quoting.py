@@ -76,7 +76,7 @@ def best(
             "text": retrieval.get("text", 0.0),
             "near": covered(weights, piece.terms, terms(piece.around)),
             "here": covered(weights, piece.terms),
-            "head": float(names_what_is_asked(question, piece)),
+            "head": float(names_what_is_asked(question, piece, strictly=True)),
             "score": score,
             "gap": score - rival,
             "row": float(piece.row),

@@ -21,7 +21,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from loresmith.answering import facts
-from loresmith.answering.agreement import about, agreement, loses_to_sibling, siblings, wrong_column
+from loresmith.answering.agreement import (
+    about,
+    agreement,
+    loses_to_sibling,
+    names_what_is_asked,
+    siblings,
+    wrong_column,
+)
 from loresmith.answering.evidence import Piece, Question, looks_german
 from loresmith.answering.facts import Number
 from loresmith.answering.text import coverage, fold, matches, terms, words
@@ -173,6 +180,8 @@ def _prove(
         return why
     if not about(question, first):
         return "it is about something else"
+    if not names_what_is_asked(question, first):
+        return "what is asked for is not named there"
     if not claim.new_in(first):
         return "what it says new does not stand there"
     chosen = [first]

@@ -269,9 +269,11 @@ WITH = re.compile(r"\b(?:with|mit|con|avec|met|com|cu)\s+(?:the\s|a\s|an\s)?(\w{
 WITHOUT = re.compile(
     r"\b(?:without|ohne|sin|senza|sans|zonder|sem|fără)\s+(?:the\s|a\s|an\s)?(\w{3,})", re.IGNORECASE
 )
-# What is asked for, where the question word stands right before it: "Which torque", "Welches Öl".
+# What is asked for, where the question word stands right before it: "Which torque", "Welches Öl",
+# "What is the telephone number".
 HEAD = re.compile(
-    r"^\W*(?:with |at |to |mit |bei |auf )?(?:which|what|welche[rsmn]?|quale|quali|quel(?:le)?s?|qué|welke)\s+"
-    r"(?!(?:is|are|was|were|do|does|did|can|must|may|should|has|have|happens|ist|sind|es|sont|sono|of)\b)(\w{3,})",
+    r"^\W*(?:with |at |to |mit |bei |auf )?(?:(?:which|what|welche[rsmn]?|quale|quali|quel(?:le)?s?|qué|welke)\s+"
+    r"(?!(?:is|are|was|were|do|does|did|can|must|may|should|has|have|happens|ist|sind|es|sont|sono|of|kind|type)\b)"
+    r"|what (?:is|was|are|were) the )(\w{3,})(?:\s(\w{3,}))?",
     re.IGNORECASE,
 )

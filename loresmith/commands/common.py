@@ -296,6 +296,8 @@ def overrides(
 
 def _place(name: str) -> str:
     """A path made absolute, so that it means the same from every folder; any other name as it is."""
+    if not name.strip():
+        raise UsageError("The name of a model is empty.", "See `loresmith models list`.")
     if name in ("auto", "none"):
         return name
     path = Path(name).expanduser()

@@ -107,11 +107,7 @@ def write_setting(workspace: folders.WorkspaceDir, key: str, value: Any) -> None
     """
     path = workspace.root / configuration.FILE_NAME
     document = tomlkit.parse(path.read_text(encoding="utf-8"))
-    *parents, last = key.split(".")
-    table: Any = document
-    for parent in parents:
-        table = table.setdefault(parent, tomlkit.table())
-    table[last] = value
+    configuration.put(document, key, value)
     configuration.validate(document.unwrap(), {"": str(path)})
     folders.write_atomic(path, tomlkit.dumps(document).encode())
 

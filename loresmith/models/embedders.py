@@ -164,6 +164,8 @@ def _folder(name: str, progress: Progress | None) -> Path:
             f"{path}: a file, where the embedder needs a folder.", "Name the folder of the model."
         )
     if registry.looks_like_place(name):
+        if path.is_absolute():
+            raise ModelError(f"{path}: no such folder.", "Check the path.")
         cached = download.hub_snapshot(name)
         if cached is None:
             raise ModelError(

@@ -256,7 +256,7 @@ def _folder(name: str, progress: Progress | None) -> Path:
     # The hub's client raises its own errors, the HTTP client's and the operating system's.
     except Exception as error:
         raise ModelError(
-            f"{name} is not in the hub's cache and cannot be fetched: {_first_line(error)}",
+            f"{name} is not in the hub's cache and cannot be fetched: {_first_line(error).rstrip('.')}.",
             "Check the id and the network, or copy the model's folder here and name that.",
         ) from error
 

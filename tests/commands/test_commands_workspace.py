@@ -92,7 +92,7 @@ def test_flags_go_over_environment_over_file(loresmith, plant, monkeypatch):
     assert loresmith("config", "retrieval.k", "-w", "plant", "--set", "retrieval.k=7").out == "7\n"
 
 
-@pytest.mark.parametrize("key", ["retrieval.kk", "nothing", "retrieval.k.deeper"])
+@pytest.mark.parametrize("key", ["retrieval.kk", "nothing", "retrieval.k.deeper", "name.deeper"])
 def test_an_unknown_key_is_named(loresmith, plant, key):
     ran = loresmith("config", key, "-w", "plant")
     assert ran.status == 2
@@ -100,6 +100,20 @@ def test_an_unknown_key_is_named(loresmith, plant, key):
     written = (plant / "loresmith.toml").read_text()
     assert loresmith("config", key, "1", "-w", "plant").status == 2
     assert (plant / "loresmith.toml").read_text() == written
+
+
+def test_a_wrong_environment_variable_is_named(loresmith, plant, monkeypatch):
+    monkeypatch.setenv("LORESMITH_RETREIVAL__K", "6")
+    ran = loresmith("config", "-w", "plant")
+    assert ran.status == 2
+    assert "environment variable LORESMITH_RETREIVAL__K" in ran.err
+    assert "Did you mean retrieval?" in ran.err
+
+
+def test_an_empty_name_of_a_model_is_no_folder(loresmith, plant):
+    ran = loresmith("ask", "What?", "--model", "", "-w", "plant")
+    assert ran.status == 2
+    assert "empty" in ran.err
 
 
 def test_a_broken_file_is_named_with_its_line(loresmith, plant):
