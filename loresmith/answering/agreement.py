@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from loresmith.answering import facts
 from loresmith.answering.evidence import Piece, Question, cells_of
 from loresmith.answering.facts import Number
-from loresmith.answering.text import fold, matches, terms
-from loresmith.answering.vocabulary import HEAD, WITH, WITHOUT
+from loresmith.answering.text import fold, matches, terms, words
+from loresmith.answering.vocabulary import HEAD, OPPOSITES, WITH, WITHOUT
 
 
 def agreement(question: Question, piece: Piece, document: str = "") -> str:
@@ -38,13 +38,18 @@ def agreement(question: Question, piece: Piece, document: str = "") -> str:
         turned = _objects(one, question.text) & _objects(other, piece.text)
         if turned - _objects(one, piece.text):
             return "it says without where the question says with, or the other way round"
+    asked, said = set(words(question.text)), set(words(piece.text))
+    for here, there in (*OPPOSITES, *((b, a) for a, b in OPPOSITES)):
+        if here in asked - said and there in said - asked:
+            return f"it says {there} where the question says {here}"
     everything = fold("\n".join((piece.passage.text, piece.around, document)))
     for name in question.names:
         if fold(name) in everything or fold(name).removesuffix("s") in everything:
             continue
         # "European" is said where "Europe" stands.
         held = terms(piece.passage.text) | terms(piece.around) | terms(document)
-        if not any(len(t) > 4 and matches(t, held) for t in terms(name)):
+        word = len(name) > 5 and name.isalpha() and name[1:].islower()
+        if not (word and any(matches(t, held) for t in terms(name))):
             return f"“{name}” does not stand in {piece.passage.document}"
     return ""
 

@@ -17,6 +17,7 @@ from loresmith.answering.facts import Number
 from loresmith.answering.sentences import pieces
 from loresmith.answering.text import fold, matches, terms, words
 from loresmith.answering.vocabulary import (
+    ASKING,
     CAPTION,
     FIGURES,
     GERMAN,
@@ -163,7 +164,7 @@ class Question:
 def parse_question(text: str, *, language: str = "") -> Question:
     return Question(
         text=text,
-        terms=terms(MANY.sub(" ", LATEST.sub(" ", text))),
+        terms=terms(ASKING.sub(" ", MANY.sub(" ", LATEST.sub(" ", text)))),
         codes=facts.codes(text),
         years=facts.years(text),
         names=() if language == "de" or looks_german(text) else facts.names(text),
@@ -184,13 +185,18 @@ def _asked_unit(text: str) -> str:
     return next(filter(None, map(facts.unit_of, found.groups(""))), "") if found else ""
 
 
-def has_unit(question: Question, piece: Piece) -> bool:
-    """Whether a piece holds a figure in the unit that the question asks for."""
+def has_unit(question: Question, piece: Piece, *, widely: bool = False) -> bool:
+    """Whether a piece holds a figure in the unit that the question asks for.
+
+    Args:
+        widely: the unit may stand anywhere in its passage: "(in thousands of dollars)".
+    """
     if not question.unit:
         return True
-    units = (
-        {n.unit for n in piece.numbers} | facts.units_in(piece.text) | facts.units_in(piece.passage.context)
-    )
+    texts = [piece.text, piece.passage.context, piece.above]
+    if widely:
+        texts += [piece.around, piece.passage.text]
+    units = {n.unit for n in piece.numbers}.union(*map(facts.units_in, texts))
     return bool(units & {"$", "€", "£", "¥", "chf"}) if question.unit == "$" else question.unit in units
 
 

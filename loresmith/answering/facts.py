@@ -177,7 +177,7 @@ def units_in(text: str) -> frozenset[str]:
         name = fold(token).strip(".")
         if name in _SCALE:
             out.add(_SCALE[name])
-        elif len(name) > 1 or token in _CASED or name in _CURRENCY + "%" or name in ("h", "s", "m", "g"):
+        elif len(name) > 1 or token in _CASED or name in _CURRENCY + "%" or name in ("h", "s", "m", "g", "l"):
             out.add(_unit_name(token, name))
     out.discard("")
     return frozenset(out)

@@ -166,7 +166,7 @@ def answer(
         confidence, threshold = quote_confidence, enough
     if settings.abstain_below is not None:
         threshold = settings.abstain_below
-        enough = min(enough, threshold)
+        enough = threshold if quotes else enough
     draft = _Draft(asked, found, locate_quote, document_text, on_sentence, settings.max_sentences)
     reason = ""
     if not hits:

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from functools import cache, lru_cache
 
-from loresmith.answering.vocabulary import GLOSSARY, STOP
+from loresmith.answering.vocabulary import ELISION, GLOSSARY, STOP
 
 _SAME = str.maketrans(
     {
@@ -40,7 +40,8 @@ def _bare(word: str) -> str:
 
 def words(text: str) -> list[str]:
     """Folded words in order; codes such as "p-200" and "r&d" stay whole."""
-    return _WORD.findall(fold(text))
+    found = _WORD.findall(fold(text))
+    return [ELISION.sub("", w) if "'" in w or "-" in w else w for w in found]
 
 
 def stem(word: str) -> str:
@@ -51,6 +52,8 @@ def stem(word: str) -> str:
     if any(c.isdigit() for c in word):
         return word
     bare = _bare(word.removesuffix("'s"))
+    if len(bare) >= 7 and bare.startswith("ge") and bare.endswith("t"):  # gelagert, Lagerung
+        bare = bare[2:]
     if len(bare) <= 4:
         return bare.removesuffix("s") if len(bare) == 4 else bare
     return bare[: max(5, (2 * len(bare) + 2) // 3)] if len(bare) > 5 else bare.removesuffix("s")[:5]

@@ -29,10 +29,10 @@ from loresmith.answering.agreement import (
     siblings,
     wrong_column,
 )
-from loresmith.answering.evidence import Piece, Question, looks_german
+from loresmith.answering.evidence import Piece, Question, has_unit, looks_german
 from loresmith.answering.facts import Number
 from loresmith.answering.text import coverage, fold, matches, terms, words
-from loresmith.answering.vocabulary import FILLER, MARKER, NEGATION, OPENERS, REFUSAL
+from loresmith.answering.vocabulary import ATTRIBUTE, FILLER, MARKER, NEGATION, OPENERS, REFUSAL
 from loresmith.types import Citation, Locator, Passage, Sentence
 
 LocateQuote = Callable[[Passage, int, int], Locator]
@@ -180,8 +180,10 @@ def _prove(
         return why
     if not about(question, first):
         return "it is about something else"
-    if not names_what_is_asked(question, first):
+    if not _of_the_kind(claim, question, first) and not names_what_is_asked(question, first):
         return "what is asked for is not named there"
+    if question.unit and claim.numbers and not has_unit(question, first, widely=True):
+        return f"no figure in {question.unit} stands there"
     if not claim.new_in(first):
         return "what it says new does not stand there"
     chosen = [first]
@@ -204,6 +206,14 @@ def _prove(
     if not figures and claim.negated != bool(NEGATION & set(words(" ".join(p.text for p in chosen)))):
         return "it turns a negation round"
     return chosen, share
+
+
+def _of_the_kind(claim: _Claim, question: Question, piece: Piece) -> bool:
+    """Whether a claim is of the kind asked for although no word says so: "8 kg" is a weight, and
+    which author, which city the passage names without calling it so."""
+    if any(n.unit and n.unit == m.unit and n.agrees(m) for n in claim.numbers for m in piece.numbers):
+        return True
+    return not question.wants_number and not ATTRIBUTE.match(question.text)
 
 
 def _refused(

@@ -17,6 +17,7 @@ STOP = frozenset(
     how i if in into is it its may me might much must my no not of on or our shall should so some
     such tell than that the their them then there these they this those to too was we were what when where
     which who whom whose why will with would you your about according please name say says state stated many after before during per until between
+    most least liegt liegen befindet befinden steht stehen gibt beträgt gilt located
     latest recent report reported reports filing filings document documents disclose disclosed mention mentioned
     10-q 10-qs 10-k
     der die das den dem des ein eine einen einem einer eines und oder aber ist sind war waren wird werden
@@ -276,4 +277,48 @@ HEAD = re.compile(
     r"(?!(?:is|are|was|were|do|does|did|can|must|may|should|has|have|happens|ist|sind|es|sont|sono|of|kind|type)\b)"
     r"|what (?:is|was|are|were) the )(\w{3,})(?:\s(\w{3,}))?",
     re.IGNORECASE,
+)
+# What is asked for is a property of something, which a document calls by its name.
+ATTRIBUTE = re.compile(r"^\W*what (?:is|was) the\b", re.IGNORECASE)
+# What is true of the one is not said of the other; pairs that a question keeps apart.
+OPPOSITES = tuple(
+    (one, other)
+    for one, other in (
+        line.split()
+        for line in """inside outside
+indoor outdoor
+indoors outdoors
+internal external
+inner outer
+upper lower
+minimum maximum
+gross net
+basic diluted
+short-term long-term
+current non-current
+fixed variable
+domestic international
+arrival departure
+import export
+weekdays weekends
+summer winter
+inlet outlet
+mindestens höchstens
+brutto netto
+innen außen
+intérieur extérieur
+interior exterior
+mínimo máximo
+minimo massimo""".splitlines()
+    )
+)
+# The words of asking themselves: they need not stand in an answer.
+ASKING = re.compile(
+    r"\b(?:how (?:long|many|often|high|far|large|big|old|quickly|soon|fast)|wie (?:hoch|lange?|viele?|oft|gro(?:ß|ss)|weit|schnell|sp[äa]t)"
+    r"|(?:à )?quelle fréquence|combien de temps)\b",
+    re.IGNORECASE,
+)
+# French and Italian articles before a vowel, and French pronouns behind a verb, are words of their own.
+ELISION = re.compile(
+    r"^(?:[cdjlmnst]|qu|lorsqu|jusqu|un|(?:d|n|s|a|qu)[eau]ll|quest)'(?=\w{2})|-(?:t-)?(?:ils?|elles?|on|vous|nous|ce)$"
 )

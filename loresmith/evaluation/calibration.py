@@ -3,8 +3,8 @@
 Logistic regression (Newton's method, L2 penalty, classes weighted equally) over the features of
 answering/abstain.py. A question with an answer gives two rows: its hits as found (to be answered)
 and its hits without the gold document (to be refused); a question without one gives one row. The
-threshold is the highest that refuses at most a given share of what should be answered, because
-verification still stands behind it and a refusal has nothing behind it.
+threshold is the highest that refuses at most a given share of what should be answered: small,
+because verification still stands behind it and a refusal has nothing behind it.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from loresmith.answering import abstain
+from loresmith.answering import abstain, quoting
 from loresmith.answering.abstain import FEATURES, Calibration
-from loresmith.answering.evidence import gather, parse_question, rank
+from loresmith.answering.evidence import gather, parse_question, rank, readable
 from loresmith.errors import UsageError
-from loresmith.evaluation.metrics import named
+from loresmith.evaluation.metrics import Gold, named, right
 from loresmith.expert import CALIBRATION, Workspace
 from loresmith.language import detect
 from loresmith.types import Hit, Progress
 from loresmith.workspace import write_atomic
 
-FALSE_REFUSALS = 0.08
+FALSE_REFUSALS = 0.02
 _FEWEST = 10
 
 
@@ -46,10 +46,32 @@ def row(question: str, hits: Sequence[Hit], answerable: bool, stated: float = 0.
     return Row(values, answerable, abstain.foreign(asked, hits))
 
 
+def quote_row(question: str, hits: Sequence[Hit], gold: Gold) -> Row | None:
+    """Features of the piece that would be quoted without a model, and whether it is right; None
+    where no piece may be quoted."""
+    asked = parse_question(question, language=detect(question))
+    ranked = rank(asked, gather(hits))
+    retrieved = abstain.features(asked, hits, ranked)
+    quote = quoting.best(asked, ranked, lambda _: "", retrieved)
+    if quote is None:
+        return None
+    return Row(quote.features, right(readable(quote.piece), gold), abstain.foreign(asked, hits))
+
+
 def fit(
-    rows: Sequence[Row], *, penalty: float = 0.3, false_refusals: float = FALSE_REFUSALS
+    rows: Sequence[Row],
+    *,
+    names: Sequence[str] = FEATURES,
+    penalty: float = 0.3,
+    false_refusals: float = FALSE_REFUSALS,
+    even: bool = True,
 ) -> tuple[Calibration, dict[str, float]]:
     """A calibration and how good it is on `rows`: AUC, false answers, false refusals.
+
+    Args:
+        names: the features to use.
+        even: both kinds of rows count alike; else as often as they come, so that the score is a
+            probability.
 
     Raises:
         UsageError: fewer than ten rows of either kind.
@@ -61,11 +83,11 @@ def fit(
             f"at least {_FEWEST} of each are needed.",
             "Add questions; `answer` null marks one that the documents do not answer.",
         )
-    raw = np.array([[r.features.get(name, 0.0) for name in FEATURES] for r in rows])
-    used = [i for i in range(len(FEATURES)) if raw[:, i].std() > 1e-9]
+    raw = np.array([[r.features.get(name, 0.0) for name in names] for r in rows])
+    used = [i for i in range(len(names)) if raw[:, i].std() > 1e-9]
     design = np.column_stack([raw[:, used], np.ones(len(rows))])
     share = labels.mean()
-    weight = np.where(labels == 1, 0.5 / share, 0.5 / (1 - share))
+    weight = np.where(labels == 1, 0.5 / share, 0.5 / (1 - share)) if even else np.ones(len(labels))
     ridge = np.eye(design.shape[1]) * penalty
     ridge[-1, -1] = 0.0
     beta = np.zeros(design.shape[1])
@@ -77,7 +99,7 @@ def fit(
         beta -= step
         if np.abs(step).max() < 1e-8:
             break
-    weights = {FEATURES[i]: round(float(b), 4) for i, b in zip(used, beta[:-1], strict=True)}
+    weights = {names[i]: round(float(b), 4) for i, b in zip(used, beta[:-1], strict=True)}
     bias = round(float(beta[-1]), 4)
     scores = np.array([Calibration(weights, bias, 0.5).probability(r.features) for r in rows])
     threshold = float(np.quantile(scores[labels == 1], false_refusals, method="lower"))
