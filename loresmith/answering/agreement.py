@@ -39,6 +39,9 @@ def agreement(question: Question, piece: Piece, document: str = "") -> str:
         if turned - _objects(one, piece.text):
             return "it says without where the question says with, or the other way round"
     asked, said = set(words(question.text)), set(words(piece.text))
+    why = _other_count(question, piece)
+    if why:
+        return why
     for here, there in (*OPPOSITES, *((b, a) for a, b in OPPOSITES)):
         if here in asked - said and there in said - asked:
             return f"it says {there} where the question says {here}"
@@ -51,6 +54,22 @@ def agreement(question: Question, piece: Piece, document: str = "") -> str:
         word = len(name) > 5 and name.isalpha() and name[1:].islower()
         if not (word and any(matches(t, held) for t in terms(name))):
             return f"“{name}” does not stand in {piece.passage.document}"
+    return ""
+
+
+def _other_count(question: Question, piece: Piece) -> str:
+    """ "for 6 sectors" is not answered where 1, 2, 3 and 4 sectors are told apart."""
+    if not question.numbers:
+        return ""
+    text = f"{piece.passage.text}\n{piece.around}"
+    held = facts.evidence_numbers(text)
+    for number in question.numbers:
+        noun = re.search(rf"{re.escape(number.text)}[\s-]+([^\W\d_]{{3,}})", question.text)
+        if noun is None or any(number.agrees(other) for other in held):
+            continue
+        stem = re.escape(noun[1][: max(4, len(noun[1]) - 1)])
+        if len(set(re.findall(rf"(\d[\d.,]*)[\s-]+{stem}", text, re.IGNORECASE))) > 1:
+            return f"it is not about {number.text} {noun[1]}"
     return ""
 
 

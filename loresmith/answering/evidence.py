@@ -19,6 +19,7 @@ from loresmith.answering.text import fold, matches, terms, words
 from loresmith.answering.vocabulary import (
     ASKING,
     CAPTION,
+    CURRENCIES,
     FIGURES,
     GERMAN,
     HOW_MANY,
@@ -197,7 +198,11 @@ def has_unit(question: Question, piece: Piece, *, widely: bool = False) -> bool:
     if widely:
         texts += [piece.around, piece.passage.text]
     units = {n.unit for n in piece.numbers}.union(*map(facts.units_in, texts))
-    return bool(units & {"$", "€", "£", "¥", "chf"}) if question.unit == "$" else question.unit in units
+    if question.unit != "$":
+        return question.unit in units
+    # A table of prices need not say in which currency.
+    bare = piece.row and any(not n.unit and not _is_year(n) for n in piece.numbers)
+    return bare or bool(units & CURRENCIES)
 
 
 def looks_german(text: str) -> bool:

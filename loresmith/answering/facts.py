@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from loresmith.answering.text import CJK, fold
-from loresmith.answering.vocabulary import MONTHS, NUMBER_WORDS, SCALES, TIMES, UNITS
+from loresmith.answering.vocabulary import CURRENCIES, MONTHS, NUMBER_WORDS, SCALES, TIMES, UNITS
 
 _CANONICAL = {name: unit for unit, names in UNITS.items() for name in names.split()}
 # One-letter units are units only right behind a number and in their own case (5 A, 12 V, 3 K).
-_CASED = {"A": "a", "K": "k", "V": "v", "W": "w", "N": "n", "C": "°c", "L": "l"}
+_CASED = {"A": "a", "K": "k", "V": "v", "W": "w", "N": "n", "C": "°c", "L": "l", "J": "j"}
 _SCALE = {name: scale for scale, names in SCALES.items() for name in names.split()}
 _CURRENCY = "€$£¥"
 
@@ -125,7 +125,7 @@ def numbers(text: str) -> tuple[Number, ...]:
         before = text[: found.start()].rstrip()[-3:]
         if not unit and before and before[-1] in _CURRENCY:
             unit = before[-1]
-        elif not unit and fold(before) in ("usd", "eur", "gbp", "chf"):
+        elif not unit and _CANONICAL.get(fold(before)) in CURRENCIES:
             unit = _CANONICAL[fold(before)]
         negative = found["sign"] in ("-", "−")
         # A hyphen after a word or digit joins; it is no sign ("10-15 bar", "2022-06-25").
@@ -220,7 +220,7 @@ def codes(text: str) -> frozenset[str]:
     bare = ("-".join(p for p in token.split("-") if not _PLAIN.fullmatch(p)) for token in tokens)
     out = {normal_code(token) for token in bare if is_code(token)}
     for found in re.finditer(r"(?<!\w)([A-Z]{1,3}) (\d{1,5})(?![\w.,]*\d)(?!\w)", text):
-        if found[1] not in ("EUR", "USD", "GBP", "CHF"):
+        if _CANONICAL.get(fold(found[1])) not in CURRENCIES:
             out.add(normal_code(found.group()))
     out.update(m.group() for m in _VERSION.finditer(text))
     out.update(_QUARTERS[m[1]] for m in _QUARTER.finditer(fold(text)))

@@ -54,6 +54,8 @@ _ABSTENTION = {
 _QUOTABLE = 0.5
 # After so many sentences that failed in a row, more text of the model is not worth the time.
 _PATIENCE = 3
+# A quote needs so much more confidence where a model read the same passages and failed.
+_DOUBT = 0.15
 # What stands in a prompt beside the passages: system message, request, question.
 _OVERHEAD = 200
 
@@ -167,6 +169,8 @@ def answer(
     if settings.abstain_below is not None:
         threshold = settings.abstain_below
         enough = threshold if quotes else enough
+    if model is not None:
+        enough += _DOUBT  # what the model made of the passages did not hold
     draft = _Draft(asked, found, locate_quote, document_text, on_sentence, settings.max_sentences)
     reason = ""
     if not hits:

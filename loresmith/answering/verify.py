@@ -120,7 +120,8 @@ class _Claim:
             terms(text),
             facts.numbers(text),
             facts.codes(text),
-            () if german else (*facts.names(text), *_openers(text, question)),
+            # That the document knows the names of the question, `agreement` sees to.
+            tuple(n for n in _names(text, question) if n not in question.names) if not german else (),
             bool(NEGATION & set(words(text))),
             question,
         )
@@ -156,6 +157,10 @@ class _Claim:
             - (0.8 if piece.header else 0.0)
             + 0.1 / piece.hit.rank
         )
+
+
+def _names(text: str, question: Question) -> tuple[str, ...]:
+    return (*facts.names(text), *_openers(text, question))
 
 
 def _openers(text: str, question: Question) -> tuple[str, ...]:
@@ -211,7 +216,11 @@ def _prove(
 def _of_the_kind(claim: _Claim, question: Question, piece: Piece) -> bool:
     """Whether a claim is of the kind asked for although no word says so: "8 kg" is a weight, and
     which author, which city the passage names without calling it so."""
-    if any(n.unit and n.unit == m.unit and n.agrees(m) for n in claim.numbers for m in piece.numbers):
+    if any(
+        n.unit and n.unit == m.unit and n.agrees(m)
+        for n in facts.evidence_numbers(claim.text)
+        for m in piece.numbers
+    ):
         return True
     return not question.wants_number and not ATTRIBUTE.match(question.text)
 

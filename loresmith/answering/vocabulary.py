@@ -58,8 +58,13 @@ UNITS = {
     "year": "year years jahr jahre jahren año años anno anni jaar ani 年",
     "%": "% percent prozent pourcent procent", "db": "db db(a) dba", "cst": "cst mm2/s mm²/s",
     "ppm": "ppm", "kb": "kb", "mb": "mb", "gb": "gb", "tb": "tb", "bit": "bit bits",
-    "€": "€ eur euro euros", "$": "$ usd us$ dollar dollars", "£": "£ gbp", "¥": "¥ jpy cny rmb", "chf": "chf",
+    "€": "€ eur euro euros", "$": "$ usd us$ dollar dollars", "£": "£ gbp", "¥": "¥ jpy cny rmb", "chf": "chf fr.",
+    **{code: code for code in "nok sek dkk isk pln czk huf ron bgn inr aud cad nzd hkd sgd krw brl mxn try zar ils aed".split()},
+    "j": "j joule joules", "kj": "kj", "mmhg": "mmhg",
 }  # fmt: skip
+CURRENCIES = frozenset(
+    "€ $ £ ¥ chf nok sek dkk isk pln czk huf ron bgn inr aud cad nzd hkd sgd krw brl mxn try zar ils aed".split()
+)
 SCALES = {
     "thousand": "thousand thousands tausend tsd mille", "million": "million millions mio millionen mln millones milioni",
     "billion": "billion billions mrd milliarde milliarden miliardi bn", "trillion": "trillion trillions",
@@ -141,6 +146,7 @@ QUANTITY = re.compile(
     r"rate|capacity|power|voltage|current|length|width|height|diameter|total|percentage|interval|flow|head|date|year)\b"
     r"|\b(?:which|what) (?:torque|pressure|temperature|speed|weight|price|year|rate|power|voltage|percentage|date|interval)\b"
     r"|\bwie ?(?:viele?n?|lange|oft|hoch|schwer|gro[sß]+|schnell|weit)\b|\bwann\b|\bcombien\b|\bcuánt|\bquant[oaie]\b"
+    r"|\bwhat (?:do|does|did|will|would) [^?]{1,80}\bcost\b|\bwas koste[nt]\b"
     # "when" asks only before a verb that was turned round: "what happens when the pump runs dry"
     r"|\bwhen (?:is|are|was|were|do|does|did|can|could|may|must|should|shall|will|would|has|have|had)\b"
     r"|^\W*cuando\b|\bcuándo\b|^\W*quando\b|^\W*(?:depuis |à partir de )?quand\b|多少|几|多久|多大|多高|多长",
