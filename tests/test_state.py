@@ -276,7 +276,7 @@ def test_what_cannot_be_written_is_still_read(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     with State.open(path) as state:
         state.put_items([item()])
-    (tmp_path / "state.db-shm").mkdir()  # as on a read-only medium: no log can be kept
+    (tmp_path / "state.db-shm").symlink_to("/nowhere/at/all")  # as if nothing could be written
     with State.open(path) as state:
         assert list(state.items()) == ["a.txt"]
         with pytest.raises(StorageError, match="no permission to write"):
@@ -287,6 +287,6 @@ def test_an_unfinished_log_is_never_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     State.open(path).close()
     (tmp_path / "state.db-wal").write_bytes(b"acknowledged")
-    (tmp_path / "state.db-shm").mkdir()
+    (tmp_path / "state.db-shm").symlink_to("/nowhere/at/all")
     with pytest.raises(StorageError):
         State.open(path)

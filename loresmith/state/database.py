@@ -36,14 +36,15 @@ class State:
         Raises:
             StorageError: it is damaged, of a newer program, or cannot be opened.
         """
+        log = path.with_name(f"{path.name}-wal")
+        complete = path.is_file() and not (log.exists() and log.stat().st_size)
         with _translated(path):
             try:
                 return cls._open(path, str(path))
             except sqlite3.OperationalError:
                 # SQLite cannot keep its shared index of the log beside it. Without a log there is
                 # nothing to share: the file alone is the whole state.
-                log = path.with_name(f"{path.name}-wal")
-                if not path.is_file() or (log.exists() and log.stat().st_size):
+                if not complete:
                     raise
                 return cls._open(path, f"{path.absolute().as_uri()}?immutable=1", writable=False)
 
