@@ -20,6 +20,7 @@ from loresmith.config import RetrievalSection
 from loresmith.errors import UsageError
 from loresmith.index.analysis import query_terms, terms
 from loresmith.index.store import Scored, Store
+from loresmith.models import load_reranker
 from loresmith.types import Embedder, Filter, Hit, Passage, SearchMode, Vectors
 
 Rerank = Callable[[str, Sequence[Passage]], Sequence[float]]
@@ -51,10 +52,11 @@ def search(
         embedder: may be None in mode "text".
         k, mode: as `settings` has them where not given.
         languages: of the documents (`State.languages()`); the query's words are stemmed for each.
-        rerank: orders the best candidates anew; the others stay behind them.
+        rerank: orders the best candidates anew; the others stay behind them. Where it is not given,
+            the cross-encoder that `settings` names does.
 
     Raises:
-        UsageError: an empty query, k below 1.
+        UsageError: an empty query, k below 1.  ModelError: the cross-encoder cannot be loaded.
     """
     settings = settings or RetrievalSection()
     where = where or Filter()
@@ -77,6 +79,8 @@ def search(
     hits = _fuse(dense, text, settings)
     if mode == "hybrid" and settings.fusion == "weighted":
         hits = _with_summaries(hits, asked)
+    if rerank is None and settings.rerank not in (None, "", "model"):
+        rerank = _cross_encoder(settings.rerank)
     if rerank is not None and hits:
         hits = _reranked(query, hits, rerank)
     hits = _without_duplicates(hits, query, settings.duplicates, k if not settings.diversity else 4 * k)
@@ -155,6 +159,11 @@ def _with_summaries(hits: Sequence[Hit], asked: str) -> list[Hit]:
         scores = {**hit.scores, "summary": share} if share else hit.scores
         raised.append(replace(hit, score=hit.score + _SUMMARY_WEIGHT * share, scores=scores))
     return sorted(raised, key=lambda h: (-h.score, h.passage.id))
+
+
+def _cross_encoder(folder: str) -> Rerank:
+    score = load_reranker(folder)
+    return lambda query, passages: score(query, [p.indexed_text() for p in passages])
 
 
 def _reranked(query: str, hits: list[Hit], rerank: Rerank) -> list[Hit]:

@@ -270,3 +270,23 @@ def test_an_unknown_document_says_what_to_do(state: State) -> None:
         state.document("nothing.txt")
     assert state.info("nothing.txt") is None
     assert state.summary("nothing.txt") == ""
+
+
+def test_what_cannot_be_written_is_still_read(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    with State.open(path) as state:
+        state.put_items([item()])
+    (tmp_path / "state.db-shm").symlink_to("/nowhere/at/all")  # as if nothing could be written
+    with State.open(path) as state:
+        assert list(state.items()) == ["a.txt"]
+        with pytest.raises(StorageError, match="no permission to write"):
+            state.put_items([item("b.txt")])
+
+
+def test_an_unfinished_log_is_never_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    State.open(path).close()
+    (tmp_path / "state.db-wal").write_bytes(b"acknowledged")
+    (tmp_path / "state.db-shm").symlink_to("/nowhere/at/all")
+    with pytest.raises(StorageError):
+        State.open(path)

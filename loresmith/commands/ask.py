@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -108,6 +109,12 @@ def similar(
     with call.workspace() as workspace:
         where = make_filter(workspace, source, None, label, access, since, until)
         found = workspace.similar(document, k, where)
+        summaries = {info.id: info.summary for info in workspace.documents()}
+    # What is recommended is the document, so its own summary is shown and not that of a section.
+    found = [
+        replace(hit, passage=replace(hit.passage, summary=summaries.get(hit.passage.document, "")))
+        for hit in found
+    ]
     _show_hits(call, found)
 
 

@@ -73,7 +73,9 @@ def verify(
         report = workspace.verify(repair=repair).to_dict()
     if call.json:
         call.emit(report)
+    mended = repair and report["ok"]
     for problem in report["problems"]:
-        call.say(f"{problem['kind']}: {problem['where']}. {problem['remedy']}")
+        what = f"{problem['kind']}: {problem['where']}."
+        call.say(f"mended: {what}" if mended else f"{what} {problem['remedy']}")
     call.say("The workspace is sound." if report["ok"] else "The workspace is damaged.")
     return DONE if report["ok"] else FAILED

@@ -1,17 +1,21 @@
 """Models: language models and embedders, by name, folder, file or endpoint.
 
-`load_embedder` and `load_language_model` are the only doors; what they load (onnxruntime,
+`load_embedder`, `load_language_model` and `load_reranker` are the only doors; what they load (onnxruntime,
 llama.cpp, transformers, the openai client) is imported when it is needed and not before.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loresmith.config import EmbedderSection, ModelSection
 from loresmith.types import Embedder, LanguageModel, Progress
 
-__all__ = ["load_embedder", "load_language_model"]
+if TYPE_CHECKING:
+    from loresmith.models.reranker import Scorer
+
+__all__ = ["load_embedder", "load_language_model", "load_reranker"]
 
 
 def load_embedder(settings: EmbedderSection, progress: Progress | None = None) -> Embedder:
@@ -54,6 +58,17 @@ def load_language_model(settings: ModelSection, progress: Progress | None = None
     from loresmith.models import llamacpp
 
     return llamacpp.load(settings, progress)
+
+
+def load_reranker(folder: str) -> Scorer:
+    """The cross-encoder in a folder, loaded once.
+
+    Raises:
+        ModelError: there is none, or it cannot be loaded.
+    """
+    from loresmith.models import reranker
+
+    return reranker.load(folder)
 
 
 def _engine(settings: ModelSection) -> str:

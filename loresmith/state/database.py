@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import threading
 import time
@@ -30,27 +31,45 @@ class State:
     def open(cls, path: Path) -> State:
         """Open `path`, making it where it is not there.
 
+        Where nothing can be written (a read-only medium, a full disk) it is opened for reading.
+
         Raises:
             StorageError: it is damaged, of a newer program, or cannot be opened.
         """
+        log = path.with_name(f"{path.name}-wal")
+        complete = path.is_file() and not (log.exists() and log.stat().st_size)
         with _translated(path):
-            db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
             try:
-                version = db.execute("PRAGMA user_version").fetchone()[0]
-                if version not in (0, tables.SCHEMA_VERSION):
-                    raise StorageError(
-                        f"{path}: written by another version of Loresmith (schema {version}).",
-                        "Use that version, or remove the .loresmith folder and sync again.",
-                    )
+                return cls._open(path, str(path))
+            except sqlite3.OperationalError:
+                # SQLite cannot keep its shared index of the log beside it. Without a log there is
+                # nothing to share: the file alone is the whole state.
+                if not complete:
+                    raise
+                return cls._open(path, f"{path.absolute().as_uri()}?immutable=1", writable=False)
+
+    @classmethod
+    def _open(cls, path: Path, name: str, *, writable: bool = True) -> State:
+        db = sqlite3.connect(
+            name, timeout=30, isolation_level=None, check_same_thread=False, uri=not writable
+        )
+        try:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, tables.SCHEMA_VERSION):
+                raise StorageError(
+                    f"{path}: written by another version of Loresmith (schema {version}).",
+                    "Use that version, or remove the .loresmith folder and sync again.",
+                )
+            if writable:
                 db.execute("PRAGMA journal_mode=WAL")
                 db.execute("PRAGMA synchronous=FULL")
                 db.execute("PRAGMA foreign_keys=ON")
                 if version == 0:
-                    _create(db)
-            except BaseException:
-                db.close()
-                raise
-            return cls(path, db)
+                    tables.create(db)
+        except BaseException:
+            db.close()
+            raise
+        return cls(path, db)
 
     def close(self) -> None:
         with self._lock:
@@ -370,22 +389,16 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         text = str(error)
-        if "full" in text:
+        if "full" in text or ("I/O error" in text and not shutil.disk_usage(path.parent).free):
             raise StorageError(
                 f"{path}: the disk is full.", "Free some space and run the command again; nothing is lost."
             ) from error
         if "no such" in text or "malformed" in text:
             raise StateDamaged(f"{path} is damaged ({text}).", "Run `loresmith verify --repair`.") from error
+        if "readonly" in text:
+            raise StorageError(
+                f"{path}: no permission to write.", "Change its permissions, or use another folder."
+            ) from error
         raise StorageError(f"{path}: {text}.", "Check its permissions and the disk.") from error
     except sqlite3.DatabaseError as error:
         raise StateDamaged(f"{path} is damaged ({error}).", "Run `loresmith verify --repair`.") from error
-
-
-def _create(db: sqlite3.Connection) -> None:
-    # In one transaction, and checked again inside it: two readers may be the first together.
-    db.execute("BEGIN IMMEDIATE")
-    if db.execute("PRAGMA user_version").fetchone()[0] == 0:
-        for statement in filter(str.strip, tables.SCHEMA.split(";")):
-            db.execute(statement)
-        db.execute(f"PRAGMA user_version = {tables.SCHEMA_VERSION}")
-    db.execute("COMMIT")

@@ -54,6 +54,16 @@ CREATE TABLE memory_documents (memory TEXT NOT NULL REFERENCES memory (id) ON DE
 )
 
 
+def create(db: sqlite3.Connection) -> None:
+    # In one transaction, and checked again inside it: two readers may be the first together.
+    db.execute("BEGIN IMMEDIATE")
+    if db.execute("PRAGMA user_version").fetchone()[0] == 0:
+        for statement in filter(str.strip, SCHEMA.split(";")):
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    db.execute("COMMIT")
+
+
 def insert_items(db: sqlite3.Connection, table: str, items: Sequence[ItemRow]) -> None:
     db.executemany(
         f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -22,6 +22,7 @@ from loresmith.state import Generation, State
 from loresmith.sync.generations import optimize, recover, swap, sweep, target
 from loresmith.sync.indexing import Prepared, Summarise, Target, index, recipe_of
 from loresmith.sync.reading import Survey, Work, read, survey
+from loresmith.sync.summarising import summariser
 from loresmith.types import Embedder, Failure, Progress
 from loresmith.workspace import WorkspaceDir
 
@@ -78,7 +79,8 @@ def sync(
     Args:
         progress: called with the stages "scanning" and "reading" (items), "embedding" (passages)
             and "indexing"; from several threads, but one at a time.
-        summarise: `(document, passages) -> (summary, passages)`; extractive where not given.
+        summarise: `(document, passages) -> (summary, passages)`; where not given, as
+            `passages.summaries` says.
 
     Raises:
         WorkspaceLocked: another process is writing.
@@ -129,7 +131,8 @@ def run(
             generation = replace(generation, status="current")
         place = Target(workspace, state, generation, store, recipe_of(workspace, embedder), other)
         work = _work(place, found, dict(known), progress)
-        embedded = index(place, work, embedder, summarise, progress, committed)
+        with summariser(workspace.config, progress) as by_model:
+            embedded = index(place, work, embedder, summarise or by_model, progress, committed)
         if embedded or added or changed or removed or store.index_problems():
             progress("indexing", 0, 1)
             optimize(workspace, state, generation, store)

@@ -142,7 +142,9 @@ def test_verify_finds_the_index_gone(loresmith, synced):
     ran = loresmith("verify", "-w", "plant", "--json")
     assert ran.status == 1
     assert ran.json["problems"]
-    assert loresmith("verify", "--repair", "-w", "plant").status == 0
+    ran = loresmith("verify", "--repair", "-w", "plant")
+    assert ran.status == 0
+    assert "mended: index" in ran.out
     assert loresmith("verify", "-w", "plant").status == 0
 
 
