@@ -101,9 +101,12 @@ def features(
 
 
 def foreign(question: Question, hits: Sequence[Hit]) -> bool:
-    """Whether the question's language is another than that of the best passages."""
-    languages = {h.passage.language for h in hits[:3]} - {""}
-    return bool(question.language and languages) and question.language not in languages
+    """Whether the question's language is another than that of the best passages.
+
+    A best passage of no known language, a table of names and figures, is in nobody's.
+    """
+    languages = [h.passage.language for h in hits[:3]]
+    return bool(question.language and languages and languages[0]) and question.language not in languages
 
 
 def stated_logit(model: LanguageModel, messages: Sequence[Message]) -> float:

@@ -39,7 +39,7 @@ def agreement(question: Question, piece: Piece, document: str = "") -> str:
         if turned - _objects(one, piece.text):
             return "it says without where the question says with, or the other way round"
     asked, said = set(words(question.text)), set(words(piece.text))
-    why = _other_count(question, piece)
+    why = _other_count(question, piece) or _other_day(question, piece)
     if why:
         return why
     for here, there in (*OPPOSITES, *((b, a) for a, b in OPPOSITES)):
@@ -70,6 +70,15 @@ def _other_count(question: Question, piece: Piece) -> str:
         stem = re.escape(noun[1][: max(4, len(noun[1]) - 1)])
         if len(set(re.findall(rf"(\d[\d.,]*)[\s-]+{stem}", text, re.IGNORECASE))) > 1:
             return f"it is not about {number.text} {noun[1]}"
+    return ""
+
+
+def _other_day(question: Question, piece: Piece) -> str:
+    """What holds on other days or in other months is no answer for the one that is asked about."""
+    for find, kind in ((facts.weekdays, "day"), (facts.months, "month")):
+        asked, said = find(question.text), find(piece.text)
+        if asked and said and not asked & (said | find(piece.around)):
+            return f"it is about another {kind}"
     return ""
 
 

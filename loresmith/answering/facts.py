@@ -12,9 +12,20 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from loresmith.answering.text import CJK, fold
-from loresmith.answering.vocabulary import CURRENCIES, MONTHS, NUMBER_WORDS, SCALES, TIMES, UNITS
+from loresmith.answering.vocabulary import (
+    CURRENCIES,
+    DAY,
+    DAYS,
+    MONTHS,
+    NUMBER_WORDS,
+    RANGE,
+    SCALES,
+    TIMES,
+    UNITS,
+)
 
 _CANONICAL = {name: unit for unit, names in UNITS.items() for name in names.split()}
 # One-letter units are units only right behind a number and in their own case (5 A, 12 V, 3 K).
@@ -164,6 +175,29 @@ def evidence_numbers(text: str) -> tuple[Number, ...]:
     return tuple(out)
 
 
+@lru_cache(maxsize=8192)
+def weekdays(text: str) -> frozenset[int]:
+    """The days of the week that `text` names, those between two ("Tuesday to Friday") included."""
+    found = [(DAYS.index(m[1].casefold()) % 7, m) for m in DAY.finditer(text)]
+    out = {day for day, _ in found}
+    for (first, one), (last, other) in pairwise(found):
+        if RANGE.fullmatch(text, one.end(), other.start()):
+            out.update((first + n) % 7 for n in range((last - first) % 7))
+    return frozenset(out)
+
+
+@lru_cache(maxsize=8192)
+def months(text: str) -> frozenset[int]:
+    """The months that `text` names in full; "may" and "mai" only with a capital letter, no first word."""
+    found = re.finditer(r"[^\W\d_]+", text)
+    return frozenset(
+        MONTHS[m.group().casefold()]
+        for m in found
+        if m.group().casefold() in MONTHS
+        and (len(m.group()) > 4 or (m.start() and m.group()[0].isupper() and len(m.group()) > 2))
+    )
+
+
 def has_quantity(text: str) -> bool:
     """Whether `text` says how much, how often or when: a figure, "weekly", "on Tuesdays"."""
     return bool(evidence_numbers(text)) or TIMES.search(text) is not None
@@ -250,7 +284,13 @@ def names(text: str) -> tuple[str, ...]:
         inner = any(c.isupper() for c in bare[1:])
         before = text[: found.start()].rstrip(" \t\"'“”‘’(*_¿¡")
         starts = not before or before[-1] in ".!?:;\n•-–—|。！？>›"
-        if len(bare) < 2 or bare == "I" or fold(bare) in MONTHS or fold(bare) in _CANONICAL:
+        if (
+            len(bare) < 2
+            or bare == "I"
+            or fold(bare) in MONTHS
+            or fold(bare) in _CANONICAL
+            or DAY.fullmatch(bare)
+        ):
             continue
         if inner or (bare[0].isupper() and not starts):
             out.append(bare)

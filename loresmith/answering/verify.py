@@ -32,7 +32,7 @@ from loresmith.answering.agreement import (
 from loresmith.answering.evidence import Piece, Question, has_unit, looks_german
 from loresmith.answering.facts import Number
 from loresmith.answering.text import coverage, fold, matches, terms, words
-from loresmith.answering.vocabulary import ATTRIBUTE, FILLER, MARKER, NEGATION, OPENERS, REFUSAL
+from loresmith.answering.vocabulary import ATTRIBUTE, CURRENCIES, FILLER, MARKER, NEGATION, OPENERS, REFUSAL
 from loresmith.types import Citation, Locator, Passage, Sentence
 
 LocateQuote = Callable[[Passage, int, int], Locator]
@@ -215,12 +215,9 @@ def _prove(
 
 def _of_the_kind(claim: _Claim, question: Question, piece: Piece) -> bool:
     """Whether a claim is of the kind asked for although no word says so: "8 kg" is a weight, and
-    which author, which city the passage names without calling it so."""
-    if any(
-        n.unit and n.unit == m.unit and n.agrees(m)
-        for n in facts.evidence_numbers(claim.text)
-        for m in piece.numbers
-    ):
+    which author, which city the passage names without calling it so. Money and shares are anything."""
+    measured = [n for n in facts.evidence_numbers(claim.text) if n.unit and n.unit not in CURRENCIES | {"%"}]
+    if any(n.unit == m.unit and n.agrees(m) for n in measured for m in piece.numbers):
         return True
     return not question.wants_number and not ATTRIBUTE.match(question.text)
 

@@ -328,3 +328,15 @@ ASKING = re.compile(
 ELISION = re.compile(
     r"^(?:[cdjlmnst]|qu|lorsqu|jusqu|un|(?:d|n|s|a|qu)[eau]ll|quest)'(?=\w{2})|-(?:t-)?(?:ils?|elles?|on|vous|nous|ce)$"
 )
+# The days of the week, seven and seven, Monday first; the short ones only with a capital letter.
+DAYS = tuple(
+    """monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays thursdays fridays saturdays sundays
+    mon tue wed thu fri sat sun montag dienstag mittwoch donnerstag freitag samstag sonntag
+    montags dienstags mittwochs donnerstags freitags samstags sonntags mo di mi do fr sa so
+    lundi mardi mercredi jeudi vendredi samedi dimanche lunes martes miércoles jueves viernes sábado domingo
+    lunedì martedì mercoledì giovedì venerdì sabato domenica""".split()
+)
+_SHORT = " ".join(DAYS[14:21] + DAYS[35:42]).title().split()
+_LONG = [day for day in DAYS if len(day) > 3]
+DAY = re.compile(rf"(?<!\w)((?i:{'|'.join(_LONG)})|{'|'.join(_SHORT)})(?!\w)")
+RANGE = re.compile(r"\.?\s*(?:-|–|to|until|bis|à|au|a|al|through)\s*", re.IGNORECASE)

@@ -27,7 +27,7 @@ from loresmith.language import detect
 from loresmith.types import Hit, Progress
 from loresmith.workspace import write_atomic
 
-FALSE_REFUSALS = 0.02
+FALSE_REFUSALS = 0.03
 _FEWEST = 10
 
 

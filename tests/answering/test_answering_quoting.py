@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from answering_helpers import make_hit, place
 
@@ -100,6 +102,11 @@ def test_how_often_may_be_answered_in_words(text: str) -> None:
         ),
         ("How long for 3 sectors?", "Duty: 13 h for 2 sectors, 12 h for 3 sectors.", ""),
         ("What does it cost on European routes?", "Routes in Europe: 499", ""),
+        ("When is the yard open on Sundays?", "Open Tuesday to Friday 9-17, Saturday 8-13.", "day"),
+        ("When is the yard open on Wednesday?", "Open Tuesday to Friday 9-17, Saturday 8-13.", ""),
+        ("Wann ist sonntags offen?", "Mo-Fr 8-17", "day"),
+        ("How many tonnes in September?", "Month: March; Tonnes: 5430", "month"),
+        ("How many tonnes in March?", "Month: March; Tonnes: 5430", ""),
         ("How many seats has LN-NWZ?", "LN-NWA has 180 seats.", "LN-NWZ"),
     ],
 )
@@ -120,3 +127,12 @@ def test_words_of_other_languages_meet() -> None:
     assert terms("l'indemnité") == terms("indemnité")
     assert terms("reçoit-il") == terms("reçoit")
     assert any(matches(t, terms("Reinigung")) for t in terms("gereinigt"))
+
+
+def test_a_table_of_no_language_is_not_foreign() -> None:
+    table = make_hit("Well: Br. Au; Nitrate mg/l: 27.5")
+    german = make_hit("Der Hof ist offen.", rank=2)
+    german = replace(german, passage=replace(german.passage, language="de"))
+    asked = parse_question("What is the nitrate value of Br. Au?", language="en")
+    assert not abstain.foreign(asked, [table, german])
+    assert abstain.foreign(asked, [german, table])

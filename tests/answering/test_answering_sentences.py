@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loresmith.answering.sentences import Stream, pieces, split
@@ -22,6 +22,7 @@ def test_points_that_end_nothing() -> None:
     assert split("1. Remove the cover.\n2. Drain it.") == ["Remove the cover.", "Drain it."]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(["pump", "2.5", "bar.", "Oil!", "e.g.", "\n", "3.", "Mai"]), max_size=20),
     st.integers(1, 7),
