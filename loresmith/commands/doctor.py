@@ -21,7 +21,13 @@ import typer
 from loresmith import __version__
 from loresmith.commands.common import DONE, FAILED, Call, command
 
-OPTIONAL = {"torch": "transformers", "transformers": "transformers", "accelerate": "transformers"}
+OPTIONAL = {
+    "torch": "transformers",
+    "transformers": "transformers",
+    "accelerate": "transformers",
+    "sentence-transformers": "transformers",
+    "kreuzberg": "rtf",
+}
 """Package -> the extra of this distribution that brings it."""
 
 HOSTS = ("https://pypi.org/simple/pip/", "https://huggingface.co/")
