@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,3 +23,10 @@ def model_files() -> Callable[..., list[Path]]:
         return [download.path_of(row) for row in rows]
 
     return paths
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Programs that the tests start can be interrupted, also where the test run itself cannot: a
+    shell's background jobs inherit that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)

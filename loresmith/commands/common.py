@@ -226,8 +226,7 @@ def execute(function: Callable[..., int | None], call: Call, *args: Any, **kwarg
         complain("Stopped.", "Nothing that was finished is lost; run the command again to go on.", call.json)
         return STOPPED
     except BrokenPipeError:
-        # The reader (`| head`) has gone; keep the interpreter from complaining about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_stdout()  # the reader (`| head`) has gone
         return FAILED
     except LoresmithError as error:
         if call.debug:
@@ -252,9 +251,16 @@ def complain(problem: str, remedy: str, as_json: bool, kind: str = "Error") -> N
     message = printable(message)
     print(f"Error: {message}" if problem != "Stopped." else message, file=sys.stderr)  # noqa: T201
     if as_json:
-        print(  # noqa: T201
-            json.dumps({"error": {"kind": kind, "problem": problem, "remedy": remedy}}, ensure_ascii=False)
-        )
+        error = {"error": {"kind": kind, "problem": problem, "remedy": remedy}}
+        try:
+            print(json.dumps(error, ensure_ascii=False), flush=True)  # noqa: T201
+        except OSError:
+            _abandon_stdout()  # it goes to a full disk, which may be what there is to tell
+
+
+def _abandon_stdout() -> None:
+    """Keep the interpreter from complaining at exit about what it could not write."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _known_trouble(error: Exception) -> LoresmithError:

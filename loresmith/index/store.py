@@ -12,7 +12,7 @@ A store holds the passages of one generation. Promises every store keeps, and th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -100,6 +100,3 @@ class Store(Protocol):
         ...
 
     def close(self) -> None: ...
-
-
-Opener = Callable[[Path, int, str, bool], Store]

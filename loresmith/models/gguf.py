@@ -59,14 +59,12 @@ class GGUF:
             most 64 entries.
         vocabulary: number of tokens.
         special_tokens: the texts that tokenise to control tokens, longest first.
-        weights_bytes: size of the tensors on disk.
     """
 
     path: Path
     metadata: Mapping[str, Any]
     vocabulary: int
     special_tokens: tuple[str, ...]
-    weights_bytes: int
 
     @property
     def architecture(self) -> str:
@@ -142,7 +140,7 @@ def _parse(path: Path, data: mmap.mmap) -> GGUF:
         if kind != _USER_DEFINED or templates.looks_like_tag(text)
     }
     special = tuple(sorted(texts, key=lambda text: (-len(text), text)))
-    return GGUF(path, metadata, len(tokens), special, end)
+    return GGUF(path, metadata, len(tokens), special)
 
 
 def _cut_off(path: Path, detail: str = "") -> ModelError:

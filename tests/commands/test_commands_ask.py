@@ -295,3 +295,13 @@ def test_a_source_that_cannot_be_read_is_told_once(loresmith, plant, model_files
     ran = loresmith("sync", "-w", "plant")
     assert ran.status == 1
     assert (ran.out + ran.err).count("private address") == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_an_answer_that_goes_to_a_full_disk_is_one_message(synced):
+    command = [sys.executable, "-m", "loresmith", "search", "torque", "--json", "-w", str(synced)]
+    with open("/dev/full", "w") as full:
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ran.returncode == 1
+    assert "the disk is full" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
