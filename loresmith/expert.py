@@ -387,7 +387,8 @@ class Expert:
                     found,
                     labels=sorted(labels),
                 )
-        except WorkspaceLocked as error:  # a sync is running; the answer is worth more than its memory
+        except (WorkspaceLocked, StorageError) as error:
+            # A sync is running, or nothing can be written here: the answer is worth more.
             log.warning("This turn of %r is not remembered: %s", chat, error)
 
 
