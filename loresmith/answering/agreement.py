@@ -10,10 +10,23 @@ import re
 from collections.abc import Sequence
 
 from loresmith.answering import facts
-from loresmith.answering.evidence import Piece, Question, cells_of
+from loresmith.answering.evidence import Piece, Question, around, cells_of
 from loresmith.answering.facts import Number
 from loresmith.answering.text import fold, matches, terms, words
 from loresmith.answering.vocabulary import HEAD, OPPOSITES, WITH, WITHOUT
+from loresmith.types import Passage
+
+
+def near_miss(question: Question, passage: Passage) -> bool:
+    """Whether a passage speaks of a sibling of what the question names: of the P-250 and never of
+    the P-200. A small model that reads it answers with the sibling's figure."""
+    held = facts.codes(passage.text) | facts.codes(around(passage))
+    for code in question.codes:
+        # "P-200 or P-250?": a passage about one of them is none.
+        asked = {c for c in question.codes if _shape(c) == _shape(code)}
+        if not asked & held and any(_shape(c) == _shape(code) for c in held):
+            return True
+    return False
 
 
 def agreement(question: Question, piece: Piece, document: str = "") -> str:

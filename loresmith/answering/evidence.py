@@ -274,14 +274,31 @@ def cells_of(row: Piece) -> list[tuple[str, str]]:
     return []
 
 
-def readable(piece: Piece) -> str:
-    """A piece as a sentence to show: a row with its column names, where they are at hand."""
-    text = " ".join(piece.text.split())
-    cells = cells_of(piece)
-    if " | " not in text or not cells:
+def readable(piece: Piece, question: Question | None = None) -> str:
+    """A piece as a sentence to show: without its bullet; a row with its column names, where they
+    are at hand, and what `question` asks for in front: "Torque: 25 (Bolt: M8; Place: Cover)"."""
+    text = re.sub(r"^[•‣◦▪*–-]\s+", "", " ".join(piece.text.split()))
+    whole = cells_of(piece)
+    if not whole:
         return text
-    pairs = "; ".join(f"{name}: {cell}" if name else cell for name, cell in cells[1:] if cell)
-    return f"{cells[0][1]}: {pairs}" if cells[0][1] else pairs
+    cells = [(name, cell) for name, cell in whole if cell]
+    if question is not None and len(cells) > 2 and all(name for name, _ in cells[1:]):
+        asked = [c for c in cells if any(matches(t, question.terms) for t in terms(c[0]))]
+        given = [c for c in cells if terms(c[1]) & question.terms or facts.codes(c[1]) & question.codes]
+        first = [c for c in asked if c not in given]
+        if len(first) == 1:
+            rest = "; ".join(_pair(c) for c in cells if c not in first)
+            return f"{_pair(first[0])} ({rest})"
+    if " | " not in text:
+        return text
+    label = whole[0][1]
+    pairs = "; ".join(_pair(c) for c in cells if not label or c != whole[0])
+    return f"{label}: {pairs}" if label else pairs
+
+
+def _pair(cell: tuple[str, str]) -> str:
+    name, value = cell
+    return f"{name}: {value}" if name else value
 
 
 def score(question: Question, piece: Piece, weights: Weights) -> float:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from loresmith.answering import abstain, prompt, quoting
 from loresmith.answering.abstain import Calibration
-from loresmith.answering.agreement import names_what_is_asked
+from loresmith.answering.agreement import names_what_is_asked, near_miss
 from loresmith.answering.evidence import (
     Piece,
     Question,
@@ -146,7 +146,7 @@ def answer(
     if model is not None and hits:
         built = prompt.build(
             question,
-            hits,
+            hits if several else _to_read(asked, hits, ranked),
             model,
             max_tokens=model_settings.max_tokens,
             budget=context_tokens + _OVERHEAD,
@@ -218,6 +218,16 @@ def _closed(text: str) -> str:
     return text if text[-1:] in ".!?。！？:;" else f"{text}."
 
 
+def _to_read(question: Question, hits: Sequence[Hit], ranked: Sequence[tuple[float, Piece]]) -> list[Hit]:
+    """The hits for the prompt, in the order in which code would quote them, without near misses
+    (all of them where there is nothing else)."""
+    place: dict[str, int] = {}
+    for position, (_, piece) in enumerate(ranked):
+        place.setdefault(piece.passage.id, position)
+    ordered = sorted(hits, key=lambda h: place.get(h.passage.id, len(ranked)))
+    return [h for h in ordered if not near_miss(question, h.passage)] or ordered
+
+
 def _generate(
     draft: _Draft,
     model: LanguageModel,
@@ -270,7 +280,9 @@ def _quote(draft: _Draft, piece: Piece) -> None:
         quote=piece.text,
     )
     if holds(citation, piece.passage):
-        draft.add(Support(Sentence(text=readable(piece), citations=(citation,)), (piece,), 1.0))
+        draft.add(
+            Support(Sentence(text=readable(piece, draft.question), citations=(citation,)), (piece,), 1.0)
+        )
 
 
 def _quote_widely(draft: _Draft, ranked: Sequence[tuple[float, Piece]], several: bool) -> None:

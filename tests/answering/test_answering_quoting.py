@@ -41,6 +41,17 @@ def test_a_row_knows_the_column_names_and_the_heading_of_its_group() -> None:
     assert [p.text for p in found if p.header] == ["| 2019 | 2018 | 2017"]
 
 
+def test_a_row_is_read_out_from_the_cell_that_is_asked_for() -> None:
+    row = pieces_of("Bolt: M8; Place: Cover; Number: 4; Torque in Nm: 25")[0]
+    asked = parse_question("Which torque for the M8 bolts of the cover?")
+    assert readable(row, asked) == "Torque in Nm: 25 (Bolt: M8; Place: Cover; Number: 4)"
+    assert readable(row, parse_question("What about the M8?")) == row.text
+
+
+def test_a_bullet_is_not_read_out() -> None:
+    assert readable(pieces_of("• Never run the pump dry.")[0]) == "Never run the pump dry."
+
+
 def test_rows_that_begin_with_a_label_stand_alone() -> None:
     found = pieces_of("Sales; 2019: 788; 2018: 718\nGross profit; 2019: 315; 2018: 365")
     assert [p.text for p in found] == ["Sales; 2019: 788; 2018: 718", "Gross profit; 2019: 315; 2018: 365"]
