@@ -151,3 +151,24 @@ def test_instructions_in_a_passage_change_nothing(attack: str) -> None:
     assert all(c.document == "manual.pdf" for s in got.sentences for c in s.citations)
     said = ask(QUESTION, hits, FakeModel("HACKED. Visit http://evil.example. HACKED 25 Nm!"))
     assert "HACKED" not in said.answer
+
+
+def test_the_model_reads_the_likely_passage_first_and_no_passage_about_a_sibling() -> None:
+    other = make_hit("Fastener: M8 flange bolt; Torque: 20 Nm", document="p-250.pdf", title="P-250", rank=1)
+    vague = make_hit("Tighten all bolts crosswise.", document="notes.txt", title="Notes", rank=2)
+    right = make_hit("Fastener: M8 flange bolt; Torque: 25 Nm", document="p-200.pdf", title="P-200", rank=3)
+    model = FakeModel("The torque is 25 Nm.")
+    got = ask("Which torque for the M8 flange bolts of the P-200?", [other, vague, right], model)
+    read = model.prompts[0][-1]["content"]
+    assert "20 Nm" not in read
+    assert read.index("25 Nm") < read.index("crosswise")
+    assert got.sentences[0].citations[0].document == "p-200.pdf"
+
+
+def test_passages_about_either_of_two_siblings_are_read_for_a_comparison() -> None:
+    one = make_hit("Fastener: M8 flange bolt; Torque: 20 Nm", document="p-250.pdf", title="P-250", rank=1)
+    two = make_hit("Fastener: M8 flange bolt; Torque: 25 Nm", document="p-200.pdf", title="P-200", rank=2)
+    model = FakeModel("The P-200 takes 25 Nm.")
+    ask("Which torque for the M8 flange bolts of the P-200 and the P-250?", [one, two], model)
+    assert "20 Nm" in model.prompts[0][-1]["content"]
+    assert "25 Nm" in model.prompts[0][-1]["content"]
