@@ -109,7 +109,11 @@ class RetrievalSection(Section):
     )
     duplicates: float = Field(0.95, gt=0, le=1, description="overlap above which a passage is a duplicate")
     rerank: str | None = Field(None, description="cross-encoder folder, or 'model' for the language model")
-    context_tokens: int = Field(1000, ge=64, description="budget of passages in a prompt")
+    context_tokens: int = Field(
+        600,
+        ge=64,
+        description="budget of passages in a prompt; twice that where several documents are asked for",
+    )
 
 
 class AnswerSection(Section):

@@ -104,7 +104,7 @@ def answer(
     on_sentence: OnSentence | None = None,
     history: Sequence[tuple[str, str]] = (),
     document_text: DocumentText = lambda _: "",
-    context_tokens: int = 1000,
+    context_tokens: int = 600,
     language: str = "",
     several: bool = False,
     calibration: Calibration | None = None,
@@ -117,7 +117,7 @@ def answer(
         on_sentence: called with each sentence once it is verified, in order.
         history: earlier (question, answer) pairs of the conversation.
         document_text: the whole text of a document, to see whether it speaks of a name at all.
-        context_tokens: budget of passages in the prompt.
+        context_tokens: budget of passages in the prompt; doubled where `several` are wanted.
         language: of the question, ISO 639-1; the answer is asked for in it.
         calibration: instead of the one that ships, for questions in the passages' language.
         several: the question wants figures of several documents beside each other.
@@ -149,7 +149,7 @@ def answer(
             hits if several else _to_read(asked, hits, ranked),
             model,
             max_tokens=model_settings.max_tokens,
-            budget=context_tokens + _OVERHEAD,
+            budget=(2 if several else 1) * context_tokens + _OVERHEAD,
             request=prompt.ASK_MANY if several else prompt.ASK,
             language=language,
             history=history,
