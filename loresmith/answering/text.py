@@ -117,7 +117,3 @@ def coverage(wanted: frozenset[str], found: frozenset[str]) -> float:
     if not wanted:
         return 1.0
     return sum(matches(term, found) for term in wanted) / len(wanted)
-
-
-def is_cjk(text: str) -> bool:
-    return len(_CJK_RUN.findall(text)) > 0 and sum(map(len, _CJK_RUN.findall(text))) > len(text) / 4

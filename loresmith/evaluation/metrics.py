@@ -35,10 +35,6 @@ def tokens(text: str) -> list[str]:
     return [t for t in _TOKEN.findall(fold(text)) if t not in _ARTICLES]
 
 
-def exact_match(answer: str, gold: str) -> bool:
-    return tokens(answer) == tokens(gold)
-
-
 def token_f1(answer: str, gold: str) -> float:
     """F1 of the bags of tokens."""
     ours, theirs = Counter(tokens(answer)), Counter(tokens(gold))
