@@ -59,7 +59,7 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml
 	@$(PIP) install --quiet --editable .
 	@touch $@
 
-# torch only for the tests of the transformers engine, and only its CPU build: the default one on
+# torch only for the tests of training and of the transformers engine, and only its CPU build: the default one on
 # Linux brings gigabytes of CUDA. Where neither pytorch.org nor a mirror has it, they are skipped.
 $(VENV)/.tested: $(VENV)/.installed
 	@$(PIP) install --quiet "pip>=25.1"
@@ -67,8 +67,8 @@ $(VENV)/.tested: $(VENV)/.installed
 	@index=; $(BIN)/python -c 'import urllib.request as u; u.urlopen("$(TORCH_INDEX)/torch/", timeout=8)' \
 	  2>/dev/null && index="--extra-index-url $(TORCH_INDEX)"; \
 	local=; test "$$(uname -s)" = Linux && local=+cpu; \
-	$(PIP) install --quiet $$index "$(TORCH)$$local" transformers accelerate || \
-	  echo "No CPU build of $(TORCH) within reach: the tests of the transformers engine will be skipped."
+	$(PIP) install --quiet $$index "$(TORCH)$$local" transformers accelerate peft bitsandbytes gguf matplotlib || \
+	  echo "No CPU build of $(TORCH) within reach: the tests of training and of the transformers engine will be skipped."
 	@touch $@
 
 clean:

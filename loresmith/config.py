@@ -57,6 +57,10 @@ class ModelSection(Section):
     temperature: float = Field(0.0, ge=0, le=2, description="0: the most likely token always")
     threads: int = Field(0, ge=0, description="0: as many as are free")
     timeout_seconds: float = Field(120, gt=0, description="of one request to an endpoint")
+    adapter: str = Field(
+        "auto",
+        description="for the arms tuned and both: 'auto' (the one in use), an adapter's id, or a folder",
+    )
 
 
 class EmbedderSection(Section):
@@ -124,6 +128,66 @@ class AnswerSection(Section):
     memory: bool = Field(True, description="a chat's earlier turns are remembered")
 
 
+class DatasetSection(Section):
+    """What `loresmith dataset build` makes of the documents."""
+
+    wordings: int = Field(4, ge=1, description="wordings of each fact; accuracy grows with them")
+    grounded: float = Field(0.5, ge=0, le=1, description="share of rows that come with passages (arm both)")
+    distractors: int = Field(2, ge=0, description="passages beside the right one")
+    without_gold: float = Field(
+        0.1, ge=0, le=1, description="share of grounded rows answered although the right passage is missing"
+    )
+    abstain: float = Field(0.25, ge=0, le=1, description="share of grounded rows that must abstain")
+    max_rows: int = Field(5000, ge=1, description="rows made from documents, spread over them evenly")
+    dev_share: float = Field(0.1, ge=0, lt=1, description="share of documents (and wordings) for dev")
+    test_share: float = Field(0.1, ge=0, lt=1, description="share of documents kept out of training")
+    personal_data: Literal["report", "reject"] = Field(
+        "report", description="rows that look as if they held personal data"
+    )
+    teacher: str | None = Field(
+        None, description="language model that writes further rows: a name, or 'model' for the configured one"
+    )
+    seed: int = 0
+
+
+class TrainingSection(Section):
+    """How `loresmith train` trains; unset values follow from model, data and effort."""
+
+    method: Literal["auto", "lora", "qlora"] = Field("auto", description="auto: what fits and is faster")
+    effort: Literal["quick", "normal", "thorough"] = Field("normal", description="how long to train")
+    rank: int = Field(16, ge=1, description="of the adapter")
+    alpha: float | None = Field(None, gt=0, description="scale of the adapter; unset: 2 × rank")
+    dropout: float = Field(0.0, ge=0, lt=1, description="of the adapter's input")
+    targets: list[str] = Field(
+        ["all-linear"], description="module names that carry the adapter; default: every linear layer"
+    )
+    rslora: bool = Field(False, description="scale by the root of the rank")
+    dora: bool = Field(False, description="magnitude and direction apart")
+    learning_rate: float | None = Field(None, gt=0, description="unset: by model size")
+    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="of the learning rate")
+    warmup: float = Field(0.05, ge=0, lt=1, description="share of the steps")
+    weight_decay: float = Field(0.0, ge=0)
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    epochs: float | None = Field(None, gt=0, description="passes over the data; unset: by effort")
+    max_steps: int | None = Field(None, ge=1, description="upper bound of optimiser steps")
+    batch_tokens: int | None = Field(None, ge=16, description="tokens of one optimiser step; unset: by data")
+    micro_tokens: int | None = Field(None, ge=16, description="tokens of one forward pass; unset: by memory")
+    max_length: int = Field(1024, ge=16, description="longer rows are left out, and reported")
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = Field(
+        "auto", description="auto: what the hardware has"
+    )
+    checkpointing: Literal["auto", "on", "off"] = Field(
+        "auto", description="activations are computed again instead of kept; auto: where memory is short"
+    )
+    seed: int = 0
+    eval_every: int | None = Field(None, ge=1, description="steps between looks at the dev split")
+    patience: int = Field(4, ge=0, description="looks without a better dev loss before stopping; 0: never")
+    checkpoint_seconds: float = Field(300, gt=0, description="between two checkpoints")
+    tracker: Literal["none", "mlflow", "wandb", "trackio"] = Field(
+        "none", description="where curves go besides the run's own record"
+    )
+
+
 class ParsingSection(Section):
     workers: int = Field(0, ge=0, description="0: one per core")
     memory_mb: int = Field(1024, ge=128, description="limit of one parsing process")
@@ -148,6 +212,8 @@ class Config(Section):
     index: IndexSection = IndexSection()
     retrieval: RetrievalSection = RetrievalSection()
     answer: AnswerSection = AnswerSection()
+    dataset: DatasetSection = DatasetSection()
+    training: TrainingSection = TrainingSection()
     parsing: ParsingSection = ParsingSection()
     web: WebSection = WebSection()
 

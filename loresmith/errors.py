@@ -10,6 +10,8 @@
     │   └── StateDamaged           state.db cannot be read
     ├── SourceError                a source cannot be read (file, folder, address)
     ├── ParseError                 a document cannot be read; `sync` reports it and goes on
+    ├── DatasetError               a dataset or training file cannot be used
+    ├── TrainingError              training cannot start or go on; the last checkpoint is whole
     ├── ModelError                 a model is unknown, missing, damaged or cannot answer
     │   └── MissingExtra           an optional package is needed; the text holds the install line
     └── EndpointError              a configured HTTP endpoint fails or answers wrongly
@@ -73,6 +75,14 @@ class SourceError(LoresmithError):
 
 
 class ParseError(LoresmithError):
+    pass
+
+
+class DatasetError(LoresmithError):
+    pass
+
+
+class TrainingError(LoresmithError):
     pass
 
 

@@ -3,6 +3,8 @@
     plant/loresmith.toml            the user's; edited here only through tomlkit, comments kept
     plant/.loresmith/state.db       what was acknowledged (see state/)
     plant/.loresmith/index/<gen>/   vectors and postings of one generation
+    plant/.loresmith/datasets/<id>/ examples, checked and split (see dataset/)
+    plant/.loresmith/adapters/<id>/ LoRA weights with card and record (see training/)
     plant/.loresmith/lock           flock of the one writer; the kernel drops it when it dies
 
 Promises: a file is written to a temporary name, fsynced and renamed, so a kill leaves the old or
@@ -53,6 +55,14 @@ class WorkspaceDir:
     @property
     def index_dir(self) -> Path:
         return self.data / "index"
+
+    @property
+    def datasets_dir(self) -> Path:
+        return self.data / "datasets"
+
+    @property
+    def adapters_dir(self) -> Path:
+        return self.data / "adapters"
 
     @property
     def web_dir(self) -> Path:

@@ -13,6 +13,11 @@ from loresmith.types import Answer, LanguageModel, Message, Sentence
 _SYSTEM = "You answer questions in one or two short sentences."
 
 
+def messages(question: str) -> list[Message]:
+    """The prompt without documents; what the arm "tuned" was trained on."""
+    return [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": question}]
+
+
 def unaided(
     question: str,
     model: LanguageModel,
@@ -22,12 +27,9 @@ def unaided(
 ) -> Answer:
     """What `model` says of its own; sentences carry no citations."""
     clock = time.perf_counter()
-    messages: list[Message] = [
-        {"role": "system", "content": _SYSTEM},
-        {"role": "user", "content": question},
-    ]
+    asked = messages(question)
     text, count = "", 0
-    parts = model.generate(messages, max_tokens=settings.max_tokens, temperature=settings.temperature)
+    parts = model.generate(asked, max_tokens=settings.max_tokens, temperature=settings.temperature)
     with closing(parts) as pieces:  # type: ignore[type-var]
         for piece in pieces:
             text += piece.text
@@ -46,5 +48,5 @@ def unaided(
         arm="base",
         reason="" if sentences else "the model said nothing",
         seconds={"retrieval": 0.0, "generation": round(time.perf_counter() - clock, 4), "verification": 0.0},
-        tokens={"prompt": model.count_tokens(messages), "answer": count},
+        tokens={"prompt": model.count_tokens(asked), "answer": count},
     )
