@@ -76,10 +76,18 @@ class Example:
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Example:
         """The example of `to_dict`; further keys ("id", "split") are ignored."""
-        tuples = {key: tuple(raw.get(key, ())) for key in ("documents", "passages", "labels")}
-        texts = {key: str(raw.get(key, "")) for key in ("question", "quote", "fact", "origin", "language")}
-        messages = tuple(Message(role=m["role"], content=m["content"]) for m in raw["messages"])
-        return cls(messages=messages, kind=raw["kind"], **tuples, **texts)
+        return cls(
+            messages=tuple(Message(role=m["role"], content=m["content"]) for m in raw["messages"]),
+            kind=raw["kind"],
+            question=raw.get("question", ""),
+            documents=tuple(raw.get("documents", ())),
+            passages=tuple(raw.get("passages", ())),
+            quote=raw.get("quote", ""),
+            fact=raw.get("fact", ""),
+            origin=raw.get("origin", ""),
+            labels=tuple(raw.get("labels", ())),
+            language=raw.get("language", ""),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
