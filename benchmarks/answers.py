@@ -1,11 +1,13 @@
 """Answers over real filings and the examples, for each language model at hand.
 
     python benchmarks/answers.py [--model NAME]... [--limit N] [--questions FILE --documents FOLDER]
-                                 [--split dev|test] [--rows FILE]
+                                 [--split dev|test] [--rows FILE] [--arm ARM]... [--train [EFFORT]]
 
 Prints one table for each set: answered, right (numbers by value with .5 % tolerance, else token
 F1), citation precision, page right, false answers, false refusals; then the same as JSON. "none" is
-the model that only quotes. Without --questions: examples/ (its test half) and, where the folder is
+the model that only quotes. With --train a dataset is built from the set's own documents (never from
+its questions) and an adapter trained on it, then the arms rag and both answer the same questions.
+Without --questions: examples/ (its test half) and, where the folder is
 there, ../shared/data/filings. Everything is indexed in a temporary folder.
 """
 
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +26,7 @@ from typing import Any
 from loresmith.evaluation import metrics
 from loresmith.evaluation.calibration import read_questions
 from loresmith.expert import Workspace
+from loresmith.types import Arm
 
 HERE = Path(__file__).resolve().parent.parent
 FILINGS = HERE.parent / "shared" / "data" / "filings"
@@ -41,9 +45,17 @@ def main() -> None:
     parser.add_argument("--split", choices=("dev", "test", "all"), default="test")
     parser.add_argument("--set", choices=("examples", "filings"), dest="only")
     parser.add_argument("--setting", action="append", default=[], help="KEY=VALUE of loresmith.toml")
+    parser.add_argument("--arm", action="append", choices=("base", "rag", "tuned", "both"))
+    parser.add_argument(
+        "--train", nargs="?", const="normal", choices=("quick", "normal", "thorough"), help="effort"
+    )
+    parser.add_argument("--adapter", type=Path, help="an adapter's folder for the arms tuned and both")
     parser.add_argument("--rows", type=Path, help="write every answer with its judgement to this file")
     options = parser.parse_args()
     settings = dict(pair.split("=", 1) for pair in options.setting)
+    if options.adapter:
+        settings["model.adapter"] = str(options.adapter.resolve())
+    arms = options.arm or (("rag", "both") if options.train or options.adapter else ("rag",))
     result: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
     for name, documents, questions in sets(options):
@@ -56,18 +68,35 @@ def main() -> None:
             workspace.add(*(str(p) for p in listed(documents)))
             workspace.sync()
             workspace.close()
+            if options.train:
+                loresmith(Path(folder) / "w", options.setting, "dataset", "build")
             for model in options.model or ("none", "auto"):
-                judged = run(Path(folder) / "w", {**settings, "model.name": model}, questions, rows, name)
-                result.setdefault(name, {})[model] = {
-                    "all": metrics.summary(judged),
-                    "kinds": metrics.by_kind(judged),
-                }
+                if options.train:
+                    train = ("train", "--model", model, "--effort", options.train)
+                    loresmith(Path(folder) / "w", options.setting, *train)
+                for arm in arms:
+                    chosen = {**settings, "model.name": model}
+                    judged = run(Path(folder) / "w", chosen, questions, rows, name, arm)
+                    result.setdefault(name, {})[model if arm == "rag" else f"{model} {arm}"] = {
+                        "all": metrics.summary(judged),
+                        "kinds": metrics.by_kind(judged),
+                    }
         show(name, result[name])
     if options.rows:
         options.rows.write_text(
             "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows), encoding="utf-8"
         )
     print(json.dumps(result))
+
+
+def loresmith(workspace: Path, settings: list[str], *arguments: str) -> None:
+    """One command in a process of its own, so that its memory is given back."""
+    flags = [part for pair in settings for part in ("--set", pair)]
+    command = [sys.executable, "-m", "loresmith", *arguments, "-w", str(workspace), *flags, "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    print(" ".join(arguments), done.stdout.strip(), flush=True)
+    if done.returncode:
+        sys.exit(f"loresmith {' '.join(arguments)} failed.")
 
 
 def sets(options: argparse.Namespace) -> Iterator[tuple[str, Path, list[dict[str, Any]]]]:
@@ -97,18 +126,20 @@ def run(
     questions: list[dict[str, Any]],
     rows: list[dict[str, Any]],
     name: str,
+    arm: Arm,
 ) -> list[metrics.Judged]:
     judged = []
     with Workspace.open(folder, settings) as workspace:
         expert = workspace.expert()
         for number, question in enumerate(questions, start=1):
             clock = time.perf_counter()
-            answer = expert.ask(question["question"])
+            answer = expert.ask(question["question"], arm=arm)
             judged.append(metrics.judge(question, answer))
             rows.append(
                 {
                     "set": name,
                     "model": settings["model.name"],
+                    "arm": arm,
                     "gold": question.get("answer"),
                     "gold_documents": question.get("documents"),
                     "gold_page": question.get("page"),
