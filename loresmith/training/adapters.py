@@ -109,7 +109,8 @@ def listing(adapters_dir: Path) -> list[Adapter]:
     """Every whole adapter, the newest first."""
     if not adapters_dir.is_dir():
         return []
-    whole = [read(path.parent) for path in adapters_dir.glob(f"*/{CARD}")]
+    # A name with a dot is one that is being brought in or taken away.
+    whole = [read(path.parent) for path in adapters_dir.glob(f"[!.]*/{CARD}")]
     return sorted(whole, key=lambda adapter: (str(adapter.card.get("created", "")), adapter.id), reverse=True)
 
 
@@ -169,7 +170,7 @@ def find(adapters_dir: Path, name: str) -> Adapter:
     if (adapters_dir / name).is_dir():
         return read(adapters_dir / name)
     known = [adapter.id for adapter in listing(adapters_dir)]
-    meant = [id for id in known if name and id.startswith(name)]
+    meant = [other for other in known if name and other.startswith(name)]
     if len(meant) == 1:
         return read(adapters_dir / meant[0])
     if meant:
