@@ -127,21 +127,26 @@ class LlamaCpp:
         known: dict[int, float] = {}
         # All 150,000 entries take seconds as JSON; the likely choices stand among the first.
         for entries in (256, 8192, self.head.vocabulary):
-            reply = self._complete(
-                {
-                    "prompt": prompt,
-                    "max_tokens": 1,
-                    "temperature": 0,
-                    "n_probs": entries,
-                    # Else an answer that ends at once comes without its probabilities.
-                    "ignore_eos": True,
-                }
-            )
-            first = reply["choices"][0]["logprobs"]["content"][0]
-            known = {entry["id"]: entry["logprob"] for entry in first["top_logprobs"]}
+            known = self.next_logprobs(prompt, entries)
             if all(ids[0] in known for ids in wanted):
                 break
         return [float(known[ids[0]]) for ids in wanted]
+
+    def next_logprobs(self, tokens: Sequence[int], entries: int) -> dict[int, float]:
+        """Token id to log probability of the `entries` most likely tokens behind `tokens`, by the
+        softmax over the whole vocabulary."""
+        reply = self._complete(
+            {
+                "prompt": list(tokens),
+                "max_tokens": 1,
+                "temperature": 0,
+                "n_probs": entries,
+                # Else an answer that ends at once comes without its probabilities.
+                "ignore_eos": True,
+            }
+        )
+        first = reply["choices"][0]["logprobs"]["content"][0]
+        return {entry["id"]: entry["logprob"] for entry in first["top_logprobs"]}
 
     def close(self) -> None:
         """Stop what runs and free the model's memory. Safe to call twice."""
