@@ -7,10 +7,11 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
 from __future__ import annotations
 
+import math
 import mmap
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,14 @@ class GGUF:
             most 64 entries.
         vocabulary: number of tokens.
         special_tokens: the texts that tokenise to control tokens, longest first.
+        tensors: shape of each tensor, in GGUF's order (the contiguous dimension first).
     """
 
     path: Path
     metadata: Mapping[str, Any]
     vocabulary: int
     special_tokens: tuple[str, ...]
+    tensors: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def architecture(self) -> str:
@@ -123,7 +126,8 @@ def _parse(path: Path, data: mmap.mmap) -> GGUF:
                 metadata[key] = reader.array(limit=None)
             else:
                 metadata[key] = reader.value(kind)
-        end = max((reader.tensor_end() for _ in range(tensors)), default=0)
+        shapes: dict[str, tuple[int, ...]] = {}
+        end = max((reader.tensor_end(shapes) for _ in range(tensors)), default=0)
         alignment = int(metadata.get("general.alignment", 32))
         start = -(-reader.position // alignment) * alignment
     except (struct.error, IndexError, UnicodeDecodeError, OverflowError) as error:
@@ -140,7 +144,7 @@ def _parse(path: Path, data: mmap.mmap) -> GGUF:
         if kind != _USER_DEFINED or templates.looks_like_tag(text)
     }
     special = tuple(sorted(texts, key=lambda text: (-len(text), text)))
-    return GGUF(path, metadata, len(tokens), special)
+    return GGUF(path, metadata, len(tokens), special, shapes)
 
 
 def _cut_off(path: Path, detail: str = "") -> ModelError:
@@ -209,12 +213,12 @@ class _Reader:
             raise struct.error(f"unknown value type {kind}")
         return self.number(_SCALARS[kind])
 
-    def tensor_end(self) -> int:
-        """Offset behind one tensor's data, counted from the start of the data section."""
-        self.string()
-        elements = 1
-        for _ in range(self.number("I")):
-            elements *= self.number("Q")
+    def tensor_end(self, shapes: dict[str, tuple[int, ...]]) -> int:
+        """Offset behind one tensor's data, from the start of the data section; notes its shape."""
+        name = self.string()
+        shape = tuple(int(self.number("Q")) for _ in range(self.number("I")))
+        shapes[name] = shape
+        elements = math.prod(shape)
         kind, offset = self.number("I"), self.number("Q")
         per_block, block_bytes = _BLOCKS.get(kind, (0, 0))
         return int(offset + (elements // per_block * block_bytes if per_block else 0))
