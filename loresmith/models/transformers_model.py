@@ -40,8 +40,8 @@ def load(settings: ModelSection, progress: Progress | None = None) -> Transforme
             model's own code knows.
         MissingExtra: torch or transformers is not installed (when this module is imported).
     """
-    folder = _folder(settings.name, progress)
-    _check_files(folder)
+    folder = folder_of(settings.name, progress)
+    check_files(folder)
     return TransformersModel(folder, settings)
 
 
@@ -66,9 +66,9 @@ class TransformersModel:
             )
         # transformers and safetensors raise whatever they like for a damaged folder.
         except Exception as error:
-            raise _load_error(folder, error) from error
+            raise load_error(folder, error) from error
         self.model = self.model.to(self.device).eval()
-        self.special_tokens = _special_tokens(self.tokenizer)
+        self.special_tokens = special_tokens_of(self.tokenizer)
         window = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         self.context_tokens = min(settings.context_tokens, window or settings.context_tokens)
         self._end_tokens = self._ends()
@@ -219,7 +219,7 @@ class TransformersModel:
         return out.logits[0, -1].float(), out.past_key_values
 
 
-def _special_tokens(tokenizer: Any) -> tuple[str, ...]:
+def special_tokens_of(tokenizer: Any) -> tuple[str, ...]:
     tags = {
         token.content
         for token in tokenizer.added_tokens_decoder.values()
@@ -235,7 +235,7 @@ def _dtype(device: str) -> Any:
     return torch.bfloat16 if cpu.has("avx512_bf16", "amx_bf16", "bf16") else torch.float32
 
 
-def _folder(name: str, progress: Progress | None) -> Path:
+def folder_of(name: str, progress: Progress | None) -> Path:
     path = Path(name).expanduser()
     if path.is_dir():
         return path
@@ -261,7 +261,7 @@ def _folder(name: str, progress: Progress | None) -> Path:
         ) from error
 
 
-def _check_files(folder: Path) -> None:
+def check_files(folder: Path) -> None:
     if not (folder / "config.json").exists():
         raise ModelError(
             f"{folder} holds no model: config.json is missing.", "Name the folder that holds it."
@@ -274,7 +274,7 @@ def _check_files(folder: Path) -> None:
         )
 
 
-def _load_error(folder: Path, error: Exception) -> ModelError:
+def load_error(folder: Path, error: Exception) -> ModelError:
     text = _first_line(error)
     if "trust_remote_code" in str(error) or "does not recognize this architecture" in str(error):
         return ModelError(
