@@ -183,6 +183,9 @@ class TrainingSection(Section):
     eval_every: int | None = Field(None, ge=1, description="steps between looks at the dev split")
     patience: int = Field(4, ge=0, description="looks without a better dev loss before stopping; 0: never")
     checkpoint_seconds: float = Field(300, gt=0, description="between two checkpoints")
+    strategy: Literal["ddp", "fsdp2"] = Field(
+        "ddp", description="under torchrun: every process holds the model (ddp), or a share of it (fsdp2)"
+    )
     tracker: Literal["none", "mlflow", "wandb", "trackio"] = Field(
         "none", description="where curves go besides the run's own record"
     )
