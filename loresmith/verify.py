@@ -12,7 +12,8 @@
 Repair takes the narrowest mend that is sure: postings are built again, a document whose rows do
 not hold is taken out and indexed again, a document whose stored text does not hold is read again,
 an index that cannot be read is built again beside, a state.db that cannot be read is set aside and
-everything is read again (conversation memory is carried over as far as it can be read).
+everything is read again (conversation memory, imported examples and feedback are carried over as
+far as they can be read).
 """
 
 from __future__ import annotations
@@ -20,21 +21,23 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from loresmith import faults
 from loresmith.errors import StateDamaged, StorageError
 from loresmith.index import Store, StoredRow, files, open_generation
-from loresmith.state import Generation, LedgerRow, MemoryRow, State
+from loresmith.state import Generation, LedgerRow, State, learning
 from loresmith.sync import run
 from loresmith.sync.generations import discard, recover, sweep
 from loresmith.sync.ledger import row_digest, text_digest, vector_digest
 from loresmith.types import Embedder, Filter, Passage, Progress
 from loresmith.workspace import WorkspaceDir, fsync_dir
+
+T = TypeVar("T")
 
 _SAMPLE = 20
 _ENOUGH = 1000
@@ -298,10 +301,12 @@ def _mend(workspace: WorkspaceDir, state: State, generation: Generation) -> bool
 
 
 def _set_state_aside(workspace: WorkspaceDir) -> None:
-    """Keep the damaged file for a person; carry over the memory of conversations, which alone
-    cannot be read again from the sources."""
+    """Keep the damaged file for a person; carry over what alone cannot be read again from the
+    sources: the memory of conversations, imported examples, feedback."""
     path = workspace.state_path
-    memory = list(_salvaged(path))
+    memory = list(_salvaged(path, State.memory))
+    examples = list(_salvaged(path, learning.examples))
+    feedback = list(_salvaged(path, learning.feedback))
     aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
     for suffix in ("", "-wal", "-shm"):
         if (old := Path(f"{path}{suffix}")).exists():
@@ -310,13 +315,17 @@ def _set_state_aside(workspace: WorkspaceDir) -> None:
     with State.open(path) as state:
         for entry in memory:
             state.remember(entry)
+        for origin in dict.fromkeys(origin for origin, _ in examples):
+            learning.put_examples(state, origin, [(str(p["id"]), p) for o, p in examples if o == origin])
+        for row in feedback:
+            learning.put_feedback(state, row)
 
 
-def _salvaged(path: Path) -> Iterator[MemoryRow]:
+def _salvaged(path: Path, read: Callable[[State], Iterable[T]]) -> Iterator[T]:
     if not path.exists():
         return
     try:
         with State.open(path) as state:
-            yield from state.memory()
+            yield from read(state)
     except StorageError:
         return  # nothing of it can be read: it lies beside, under its new name

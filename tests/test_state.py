@@ -13,7 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loresmith.errors import StateDamaged, StorageError
-from loresmith.state import Batch, FileRow, ItemRow, LedgerRow, MemoryRow, State, journal
+from loresmith.state import (
+    Batch,
+    FeedbackRow,
+    FileRow,
+    ItemRow,
+    LedgerRow,
+    MemoryRow,
+    State,
+    journal,
+    learning,
+)
 from loresmith.state.codec import digest, pack, unpack
 from loresmith.types import Block, Box, Document
 
@@ -290,3 +300,35 @@ def test_an_unfinished_log_is_never_passed_over(tmp_path: Path) -> None:
     (tmp_path / "state.db-shm").symlink_to("/nowhere/at/all")
     with pytest.raises(StorageError):
         State.open(path)
+
+
+def test_what_training_learns_from_is_kept_by_origin(state: State) -> None:
+    rows = [("1", {"id": "1", "n": "ä\udc80"}), ("2", {"id": "2"}), ("2", {"id": "2"})]
+    assert learning.put_examples(state, "a.csv", rows) == 2
+    learning.put_examples(state, "b.csv", [("1", {"id": "1"})])
+    assert [payload for _, payload in learning.examples(state, "a.csv")] == [rows[0][1], rows[1][1]]
+    assert learning.put_examples(state, "a.csv", [("3", {"id": "3"})]) == 1
+    assert learning.example_origins(state) == {"b.csv": 1, "a.csv": 1}
+    assert learning.remove_examples(state, "b.csv") == 1
+    assert [payload["id"] for _, payload in learning.examples(state)] == ["3"]
+
+
+def test_feedback_comes_back_in_order(state: State) -> None:
+    learning.put_feedback(state, FeedbackRow("b", {"question": "?"}, 2.0))
+    learning.put_feedback(state, FeedbackRow("a", {"question": "!"}, 1.0))
+    assert [row.id for row in learning.feedback(state)] == ["a", "b"]
+    assert learning.remove_feedback(state, "a")
+    assert not learning.remove_feedback(state, "a")
+
+
+def test_a_state_of_the_version_before_gets_the_new_tables(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    with State.open(path) as state:
+        state.put_items([item()])
+    with sqlite3.connect(path) as db:
+        db.executescript("DROP TABLE examples; DROP TABLE feedback; PRAGMA user_version = 1")
+    db.close()
+    with State.open(path) as state:
+        assert list(state.items()) == ["a.txt"]
+        assert learning.put_examples(state, "a.csv", [("1", {"id": "1"})]) == 1
+        assert learning.feedback(state) == []

@@ -3,7 +3,7 @@
 SQLite in WAL mode with full synchronisation. It holds the items of the sources (with the reason
 where one could not be read), the documents with text and blocks, the passage ledger of each
 generation (digest of every row and vector the index must have), the index's files, conversation
-memory, and the journal.
+memory, the journal, and what training learns from: examples and feedback (learning.py).
 
 The journal makes two databases agree. Before the index commits a batch, everything that will be
 true afterwards stands in the staged tables beside the index's version; then the index commits;
@@ -20,6 +20,7 @@ from loresmith.state.database import State
 from loresmith.state.values import (
     Batch,
     DocumentInfo,
+    FeedbackRow,
     FileRow,
     Generation,
     ItemRow,
@@ -30,6 +31,7 @@ from loresmith.state.values import (
 __all__ = [
     "Batch",
     "DocumentInfo",
+    "FeedbackRow",
     "FileRow",
     "Generation",
     "ItemRow",

@@ -55,7 +55,7 @@ class State:
         )
         try:
             version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, tables.SCHEMA_VERSION):
+            if version > tables.SCHEMA_VERSION:
                 raise StorageError(
                     f"{path}: written by another version of Loresmith (schema {version}).",
                     "Use that version, or remove the .loresmith folder and sync again.",
@@ -64,7 +64,7 @@ class State:
                 db.execute("PRAGMA journal_mode=WAL")
                 db.execute("PRAGMA synchronous=FULL")
                 db.execute("PRAGMA foreign_keys=ON")
-                if version == 0:
+                if version < tables.SCHEMA_VERSION:
                     tables.create(db)
         except BaseException:
             db.close()

@@ -12,7 +12,8 @@ from loresmith.state.codec import digest, pack, unpack
 from loresmith.state.values import FileRow, ItemRow
 from loresmith.types import Document
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2 added what training learns from; a file of version 1 gets those tables when it is opened."""
 DOCUMENT = (
     "id, item, source, uri, version, media_type, title, language, labels, metadata, modified,"
     " warnings, lined, summary, characters, body, digest"
@@ -33,6 +34,11 @@ CREATE TABLE {p}passages (generation INTEGER NOT NULL, document TEXT NOT NULL, i
   text BLOB NOT NULL, row BLOB NOT NULL, vector BLOB NOT NULL,
   PRIMARY KEY (generation, document, id)) WITHOUT ROWID;
 """
+_LEARNING = """
+CREATE TABLE examples (origin TEXT NOT NULL, id TEXT NOT NULL, payload TEXT NOT NULL,
+  PRIMARY KEY (origin, id));
+CREATE TABLE feedback (id TEXT PRIMARY KEY, payload TEXT NOT NULL, created REAL NOT NULL);
+"""
 SCHEMA = (
     _TABLES.format(p="")
     + _TABLES.format(p="staged_")
@@ -51,14 +57,16 @@ CREATE TABLE memory (id TEXT PRIMARY KEY, chat TEXT NOT NULL, question TEXT NOT 
 CREATE TABLE memory_documents (memory TEXT NOT NULL REFERENCES memory (id) ON DELETE CASCADE,
   document TEXT NOT NULL, PRIMARY KEY (document, memory)) WITHOUT ROWID;
 """
+    + _LEARNING
 )
 
 
 def create(db: sqlite3.Connection) -> None:
     # In one transaction, and checked again inside it: two readers may be the first together.
     db.execute("BEGIN IMMEDIATE")
-    if db.execute("PRAGMA user_version").fetchone()[0] == 0:
-        for statement in filter(str.strip, SCHEMA.split(";")):
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version < SCHEMA_VERSION:
+        for statement in filter(str.strip, (_LEARNING if version else SCHEMA).split(";")):
             db.execute(statement)
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     db.execute("COMMIT")

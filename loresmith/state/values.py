@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from loresmith.types import Document
 
@@ -93,6 +94,15 @@ class MemoryRow:
     answer: str
     documents: tuple[str, ...]
     labels: tuple[str, ...]
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackRow:
+    """What a person said about one answer; `payload` is JSON, its meaning is dataset/feedback.py's."""
+
+    id: str
+    payload: Mapping[str, Any]
     created: float
 
 
