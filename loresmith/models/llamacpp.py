@@ -5,12 +5,16 @@ prompt that does not fit is refused before anything is computed; closing an iter
 computation at the next token or prompt batch; any number of threads may call at once (llama.cpp's
 task queue serves them one after another); nothing is reachable over the network.
 
+An adapter is loaded beside the weights and weighs in by a factor that each request names: 1 for the
+model, 0 for its `base`, which is the same object without the adapter.
+
 llama.cpp's server object generates in process, but tokenises and applies templates only over its
 HTTP face. That face is bound to a Unix socket in a private folder, never to a port.
 """
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import queue
@@ -26,7 +30,7 @@ import httpx
 
 from loresmith.config import ModelSection
 from loresmith.errors import ModelError
-from loresmith.models import cpu, download, gguf, registry, templates
+from loresmith.models import cpu, download, gguf, lora, registry, templates
 from loresmith.types import Generated, Message, Progress
 
 log = logging.getLogger(__name__)
@@ -40,35 +44,50 @@ PROMPT_BATCH = 256
 _SPIN_COUNT = "2000"
 
 
-def load(settings: ModelSection, progress: Progress | None = None) -> LlamaCpp:
+def load(
+    settings: ModelSection, progress: Progress | None = None, *, adapter: Path | None = None
+) -> LlamaCpp:
     """Load `settings.name`: a GGUF file, or a registry name, which is fetched first.
+
+    Args:
+        adapter: folder of the LoRA adapter to answer with.
 
     Raises:
         ModelError: the name is unknown; the file is missing, not GGUF, cut off, or of an
-            architecture that the installed llama.cpp does not know.
+            architecture that the installed llama.cpp does not know; the adapter is not for it.
     """
     path = Path(settings.name).expanduser()
     if path.suffix.lower() == ".gguf" or registry.looks_like_place(settings.name):
-        return LlamaCpp(gguf.read(path), settings, path.stem)
-    row = registry.find(settings.name, "language")
-    return LlamaCpp(gguf.read(download.ensure(row, progress)), settings, row.name)
+        name, head = path.stem, gguf.read(path)
+    else:
+        row = registry.find(settings.name, "language")
+        name, head = row.name, gguf.read(download.ensure(row, progress))
+    return LlamaCpp(head, settings, name, lora.read(adapter) if adapter else None)
 
 
 class LlamaCpp:
     """A GGUF model, loaded. See `LanguageModel` for the methods."""
 
-    def __init__(self, head: gguf.GGUF, settings: ModelSection, name: str) -> None:
+    def __init__(
+        self, head: gguf.GGUF, settings: ModelSection, name: str, adapter: lora.Lora | None = None
+    ) -> None:
         self.name = name
         self.head = head
+        self.adapter = adapter.id if adapter else None
+        weights = _adapter_file(adapter, head, name) if adapter else None
         window = head.context_length or settings.context_tokens
         self.context_tokens = min(settings.context_tokens, window)
         self.threads = settings.threads or cpu.free()
         self._folder = _socket_folder()
         try:
-            self._server: Any = _start(head, self.context_tokens, self.threads, self._folder / "s.sock")
+            server = _start(head, self.context_tokens, self.threads, self._folder / "s.sock", weights)
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
+        # What a request says about the adapter: nothing where there is none.
+        self._weighed: dict[str, Any] = {"lora": [{"id": 0, "scale": 1.0}]} if adapter else {}
+        # One for the model and its base; empty once either was closed.
+        self._servers: list[Any] = [server]
         self._http = httpx.Client(
             transport=httpx.HTTPTransport(uds=str(self._folder / "s.sock")),
             base_url="http://llama.cpp",
@@ -76,10 +95,23 @@ class LlamaCpp:
             trust_env=False,
         )
         self._running: set[_Generation] = set()
+        # A base keeps the model that it is the base of from being collected.
+        self._owner: LlamaCpp | None = None
         # Also at interpreter exit: the socket's folder must not stay behind, and a thread that comes
         # back from the engine into a dying interpreter would abort the process.
         self._cleanup = weakref.finalize(self, _clean_up, self._running, self._http, self._folder)
         self._stop = self._turn_marks()
+
+    @property
+    def base(self) -> LlamaCpp:
+        """The same weights in the same memory without the adapter; closing either closes both."""
+        if self.adapter is None:
+            return self
+        plain = copy.copy(self)
+        plain.adapter = None
+        plain._weighed = {"lora": [{"id": 0, "scale": 0.0}]}
+        plain._owner = self
+        return plain
 
     @property
     def supports_grammar(self) -> bool:
@@ -150,7 +182,7 @@ class LlamaCpp:
 
     def close(self) -> None:
         """Stop what runs and free the model's memory. Safe to call twice."""
-        self._server = None
+        self._servers.clear()
         self._cleanup()
 
     # --- the engine's side ------------------------------------------------------------------------
@@ -206,18 +238,17 @@ class LlamaCpp:
             ) from error
 
     def _engine(self) -> Any:
-        server = self._server
-        if server is None:
+        if not self._servers:
             raise ModelError(f"The model {self.name} is closed.", "Load it again.")
-        return server
+        return self._servers[0]
 
     def _complete(self, request: dict[str, Any]) -> dict[str, Any]:
-        reply = self._engine().handle_completions(request)
+        reply = self._engine().handle_completions({**request, **self._weighed})
         _raise_if_error(reply, self.name)
         return dict(reply)
 
     def _stream(self, request: dict[str, Any]) -> Iterator[Generated]:
-        generation = _Generation(self._engine(), request)
+        generation = _Generation(self._engine(), {**request, **self._weighed})
         self._running.add(generation)
         generation.start()
         try:
@@ -291,7 +322,14 @@ def _engine_error(error: dict[str, Any], name: str) -> ModelError:
     return ModelError(f"{name} cannot answer: {message}.", "See the model's card, or use another model.")
 
 
-def _start(head: gguf.GGUF, context_tokens: int, threads: int, socket: Path) -> Any:
+def _adapter_file(adapter: lora.Lora, head: gguf.GGUF, name: str) -> Path:
+    from loresmith.models import lora_gguf  # needs the package gguf, which no other model does
+
+    lora.check_base(adapter, head.path, name)
+    return lora_gguf.ready(adapter, head)
+
+
+def _start(head: gguf.GGUF, context_tokens: int, threads: int, socket: Path, adapter: Path | None) -> Any:
     os.environ.setdefault("GOMP_SPINCOUNT", _SPIN_COUNT)
     try:
         import xllamacpp
@@ -313,6 +351,8 @@ def _start(head: gguf.GGUF, context_tokens: int, threads: int, socket: Path) -> 
     # The prompt of the last request stays in the one slot; older ones are not kept (8 GB by default).
     params.cache_ram_mib = 0
     params.warmup = params.fit_params = params.prefill_assistant = False
+    if adapter:
+        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0)]
     log.debug("llama.cpp loads %s with %d threads", head.path, threads)
     try:
         return xllamacpp.Server(params)
