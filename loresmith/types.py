@@ -441,3 +441,16 @@ class LanguageModel(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class TunedModel(LanguageModel, Protocol):
+    """A model that answers with a LoRA adapter. Closing it or its base closes both."""
+
+    adapter: str | None
+    """Id of the adapter; None for the base itself."""
+
+    @property
+    def base(self) -> LanguageModel:
+        """The same weights without the adapter, sharing the memory."""
+        ...

@@ -7,10 +7,11 @@ llama.cpp, transformers, the openai client) is imported when it is needed and no
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from loresmith.config import EmbedderSection, ModelSection
-from loresmith.types import Embedder, LanguageModel, Progress
+from loresmith.errors import ModelError
+from loresmith.types import Embedder, LanguageModel, Progress, TunedModel
 
 if TYPE_CHECKING:
     from loresmith.models.reranker import Scorer
@@ -33,31 +34,50 @@ def load_embedder(settings: EmbedderSection, progress: Progress | None = None) -
     return embedders.load(settings, progress)
 
 
-def load_language_model(settings: ModelSection, progress: Progress | None = None) -> LanguageModel:
+@overload
+def load_language_model(settings: ModelSection, progress: Progress | None = None) -> LanguageModel: ...
+
+
+@overload
+def load_language_model(
+    settings: ModelSection, progress: Progress | None = None, *, adapter: Path
+) -> TunedModel: ...
+
+
+def load_language_model(
+    settings: ModelSection, progress: Progress | None = None, *, adapter: Path | None = None
+) -> LanguageModel:
     """The language model of the configuration.
 
-    A registry name is fetched first; "auto" takes what `auto.choose_language_model` chooses.
+    A registry name is fetched first; "auto" takes what `auto.choose_language_model` chooses, with an
+    adapter its base.
+
+    Args:
+        adapter: folder of a LoRA adapter; the model answers with it, its `base` without it.
 
     Raises:
-        ModelError: unknown name, missing or damaged file, or name "none" (which loads nothing).
+        ModelError: unknown name, missing or damaged file, name "none" (which loads nothing), or an
+            adapter that was not trained on this model.
         EndpointError: wrong address or key.
     """
     if settings.endpoint:
+        if adapter:
+            raise ModelError(
+                f"The endpoint {settings.endpoint} cannot be given an adapter of this machine.",
+                "Serve the adapter there and set model.name to its name, or unset model.endpoint.",
+            )
         from loresmith.models import endpoint
 
         return endpoint.load(settings)
     if settings.name == "auto":
-        from loresmith.models import auto
-
-        row, _ = auto.choose_language_model(settings)
-        settings = settings.model_copy(update={"name": row.name})
-    if _engine(settings) == "transformers":
+        settings = settings.model_copy(update={"name": _automatic(settings, adapter)})
+    if _engine(settings, adapter) == "transformers":
         from loresmith.models import transformers_model
 
-        return transformers_model.load(settings, progress)
+        return transformers_model.load(settings, progress, adapter=adapter)
     from loresmith.models import llamacpp
 
-    return llamacpp.load(settings, progress)
+    return llamacpp.load(settings, progress, adapter=adapter)
 
 
 def load_reranker(folder: str) -> Scorer:
@@ -71,13 +91,31 @@ def load_reranker(folder: str) -> Scorer:
     return reranker.load(folder)
 
 
-def _engine(settings: ModelSection) -> str:
+def _automatic(settings: ModelSection, adapter: Path | None) -> str:
+    if adapter:
+        from loresmith.models import lora
+
+        base = lora.read(adapter).base_model
+        if not base:
+            raise ModelError(f"{adapter} does not say what its base is.", "Name it as model.name.")
+        return base
+    from loresmith.models import auto
+
+    return auto.choose_language_model(settings)[0].name
+
+
+def _engine(settings: ModelSection, adapter: Path | None) -> str:
     """GGUF files and registry names are llama.cpp's, folders and hub ids transformers'."""
     if settings.engine != "auto":
         return settings.engine
     from loresmith.models import registry
 
     path = Path(settings.name).expanduser()
-    if path.suffix.lower() == ".gguf" or path.is_file() or not registry.looks_like_place(settings.name):
-        return "llama.cpp"
-    return "transformers"
+    if not (path.suffix.lower() == ".gguf" or path.is_file() or not registry.looks_like_place(settings.name)):
+        return "transformers"
+    if adapter:
+        from loresmith.models import lora
+
+        if lora.read(adapter).dora:  # no low-rank sum, which is all that llama.cpp can add
+            return "transformers"
+    return "llama.cpp"

@@ -1,21 +1,25 @@
 """Language models by transformers: a local folder or a hub id (Phi-3 and its like), CPU or CUDA.
 
-Promises: safetensors only, and no code that comes with a model is ever run; the model's own chat
-template and stop tokens; text never becomes a control token; closing an iterator stops at once; a
-hub id that is in the hub's cache needs no network.
+A GGUF file is taken too (`model.engine = "transformers"`), its weights unpacked to 16 or 32 bits.
+
+Promises: safetensors or GGUF only, and no code that comes with a model is ever run; the model's own
+chat template and stop tokens; text never becomes a control token; closing an iterator stops at once;
+a hub id that is in the hub's cache needs no network.
 """
 
 from __future__ import annotations
 
+import copy
 import logging
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from loresmith.config import ModelSection
 from loresmith.errors import MissingExtra, ModelError
-from loresmith.models import cpu, download, templates
+from loresmith.models import cpu, download, lora, registry, templates
 from loresmith.types import Generated, Message, Progress
 
 try:
@@ -32,49 +36,82 @@ transformers.utils.logging.disable_progress_bar()
 _PATTERNS = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"]
 
 
-def load(settings: ModelSection, progress: Progress | None = None) -> TransformersModel:
-    """Load `settings.name`, a folder or a hub id.
+def load(
+    settings: ModelSection, progress: Progress | None = None, *, adapter: Path | None = None
+) -> TransformersModel:
+    """Load `settings.name`: a folder, a hub id, a GGUF file or a registry name.
+
+    Args:
+        adapter: folder of the LoRA adapter to answer with.
 
     Raises:
-        ModelError: no such folder or model, no safetensors, or an architecture that only the
-            model's own code knows.
-        MissingExtra: torch or transformers is not installed (when this module is imported).
+        ModelError: no such folder or model, no safetensors, an architecture that only the model's
+            own code knows, or an adapter that is not for it.
+        MissingExtra: torch, transformers, or for an adapter peft, is not installed.
     """
-    folder = folder_of(settings.name, progress)
-    check_files(folder)
-    return TransformersModel(folder, settings)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cpu":
+        torch.set_num_threads(settings.threads or cpu.free())
+    place = _place(settings.name, progress)
+    worn = lora.read(adapter) if adapter else None
+    if worn:
+        lora.check_base(worn, place, settings.name)
+    tokenizer, module = read(place, _dtype(device))
+    if worn:
+        module = _wearing(module, worn)
+    return TransformersModel(
+        settings.name, tokenizer, module.to(device), settings, adapter=worn.id if worn else None
+    )
+
+
+class _Weights:
+    """The loaded weights, which a model and its base share. `module` is None once closed."""
+
+    def __init__(self, module: Any, adapted: bool) -> None:
+        self.module = module
+        self.adapted = self.on = adapted
+        # One question at a time: two in parallel would share the cores and the memory.
+        self.step = threading.Lock()
+
+    def wearing(self, wanted: bool) -> Any:
+        """The module with its adapter on or off; to be called under `step`."""
+        if self.adapted and wanted != self.on:
+            layers = self.module.base_model
+            (layers.enable_adapter_layers if wanted else layers.disable_adapter_layers)()
+            self.on = wanted
+        return self.module
 
 
 class TransformersModel:
     """A causal language model, loaded. See `LanguageModel` for the methods."""
 
-    def __init__(self, folder: Path, settings: ModelSection) -> None:
-        self.name = settings.name
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        if self.device == "cpu":
-            torch.set_num_threads(settings.threads or cpu.free())
-        try:
-            self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
-            )
-            self.model: Any = transformers.AutoModelForCausalLM.from_pretrained(
-                folder,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                dtype=_dtype(self.device),
-            )
-        # transformers and safetensors raise whatever they like for a damaged folder.
-        except Exception as error:
-            raise load_error(folder, error) from error
-        self.model = self.model.to(self.device).eval()
-        self.special_tokens = special_tokens_of(self.tokenizer)
-        window = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+    def __init__(
+        self, name: str, tokenizer: Any, module: Any, settings: ModelSection, *, adapter: str | None = None
+    ) -> None:
+        self.name = name
+        self.adapter = adapter
+        self.tokenizer = tokenizer
+        self.device = str(module.device.type)
+        self._weights = _Weights(module.eval(), adapter is not None)
+        self.special_tokens = special_tokens_of(tokenizer)
+        window = getattr(module.config.get_text_config(), "max_position_embeddings", None)
         self.context_tokens = min(settings.context_tokens, window or settings.context_tokens)
         self._end_tokens = self._ends()
         self._warned = False
-        # One question at a time: two in parallel would share the cores and the memory.
-        self._step = threading.Lock()
+
+    @property
+    def model(self) -> Any:
+        """The module; None after `close`."""
+        return self._weights.module
+
+    @property
+    def base(self) -> TransformersModel:
+        """The same weights in the same memory without the adapter; closing either closes both."""
+        if self.adapter is None:
+            return self
+        plain = copy.copy(self)
+        plain.adapter = None
+        return plain
 
     @property
     def supports_grammar(self) -> bool:
@@ -114,7 +151,7 @@ class TransformersModel:
 
     def close(self) -> None:
         """Free the memory. Safe to call twice."""
-        self.model = None
+        self._weights.module = None
         if self.device == "cuda":
             torch.cuda.empty_cache()
 
@@ -210,10 +247,10 @@ class TransformersModel:
 
     def _forward(self, tokens: list[int], cache: Any) -> tuple[Any, Any]:
         """Logits of the next token in float32, and the cache that knows `tokens` too."""
-        model = self.model
-        if model is None:
-            raise ModelError(f"The model {self.name} was closed.", "Load it again.")
-        with self._step, torch.inference_mode():
+        with self._weights.step, torch.inference_mode():
+            if self.model is None:
+                raise ModelError(f"The model {self.name} was closed.", "Load it again.")
+            model = self._weights.wearing(self.adapter is not None)
             ids = torch.tensor([tokens], device=self.device)
             out = model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
         return out.logits[0, -1].float(), out.past_key_values
@@ -233,6 +270,74 @@ def _dtype(device: str) -> Any:
     if device == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     return torch.bfloat16 if cpu.has("avx512_bf16", "amx_bf16", "bf16") else torch.float32
+
+
+def read(place: Path, dtype: Any) -> tuple[Any, Any]:
+    """Tokenizer and module of a folder or a GGUF file.
+
+    Raises:
+        ModelError: no model is there, or it cannot be loaded.
+    """
+    folder, more = place, dict[str, Any]()
+    if place.is_dir():
+        check_files(place)
+    else:
+        folder, more = place.parent, {"gguf_file": place.name}
+    safe = {"local_files_only": True, "trust_remote_code": False}
+    # Else transformers keeps the file's packed layers, which no adapter can be put on.
+    packed = {} if place.is_dir() else {"quantization_config": transformers.GgufConfig(dequantize=True)}
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **safe, **more)
+        module = transformers.AutoModelForCausalLM.from_pretrained(
+            folder, **safe, **more, **packed, use_safetensors=True, dtype=dtype
+        )
+    except ImportError as error:
+        raise MissingExtra("A GGUF file in transformers", error.name or "gguf", "train") from error
+    # transformers and safetensors raise whatever they like for a damaged folder.
+    except Exception as error:
+        raise load_error(place, error) from error
+    return tokenizer, module
+
+
+def _wearing(module: Any, adapter: lora.Lora) -> Any:
+    """The module with the adapter on it, as it was trained.
+
+    Raises:
+        ModelError: the adapter does not fit.
+    """
+    try:
+        import peft
+    except ImportError as missing:
+        raise MissingExtra("An adapter in transformers", missing.name or "peft", "train") from missing
+    if adapter.quantised:
+        from loresmith.models import nf4  # needs bitsandbytes, which no other adapter does
+
+        nf4.round_trip(module)
+    misfit = ModelError(
+        f"The adapter {adapter.id} (trained on {adapter.base_model or 'an unknown base'}) does not fit "
+        f"{module.config.name_or_path or type(module).__name__}.",
+        "Name its base as model.name, or another adapter as model.adapter.",
+    )
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            module = peft.PeftModel.from_pretrained(module, str(adapter.folder), is_trainable=False)
+        # peft raises ValueError for modules that are not there, RuntimeError for other shapes.
+        except Exception as error:
+            raise misfit from error
+    # A weight without a place is but a warning there, and then the base would answer.
+    if any("missing adapter keys" in str(warning.message) for warning in said):
+        raise misfit
+    return module
+
+
+def _place(name: str, progress: Progress | None) -> Path:
+    path = Path(name).expanduser()
+    if path.suffix.lower() == ".gguf" and path.is_file():
+        return path
+    if not registry.looks_like_place(name):
+        return download.ensure(registry.find(name, "language"), progress)
+    return folder_of(name, progress)
 
 
 def folder_of(name: str, progress: Progress | None) -> Path:
