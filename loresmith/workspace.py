@@ -6,6 +6,7 @@
     plant/.loresmith/datasets/<id>/ examples, checked and split (see dataset/)
     plant/.loresmith/adapters/<id>/ LoRA weights with card and record (see training/)
     plant/.loresmith/lock           flock of the one writer; the kernel drops it when it dies
+    plant/.loresmith/training.lock  the same for the one training, which writes only at its end
 
 Promises: a file is written to a temporary name, fsynced and renamed, so a kill leaves the old or
 the new; there is one writer at a time, readers always work.
@@ -82,16 +83,31 @@ class WorkspaceDir:
         Raises:
             WorkspaceLocked: another process holds it; the message gives its process id.
         """
+        with self._locked("lock", "is writing to"):
+            yield
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """Hold the lock of the one training that runs here; nobody else is kept waiting by it.
+
+        Raises:
+            WorkspaceLocked: another process is training here; the message gives its process id.
+        """
+        with self._locked("training.lock", "is training in"):
+            yield
+
+    @contextmanager
+    def _locked(self, name: str, doing: str) -> Iterator[None]:
         self.data.mkdir(exist_ok=True)
         with translated_os_errors(self.data):
-            handle = os.open(self.data / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+            handle = os.open(self.data / name, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 owner = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
                 raise WorkspaceLocked(
-                    f"{self.root}: process {owner} is writing to this workspace.",
+                    f"{self.root}: process {owner} {doing} this workspace.",
                     "Wait until it has finished, or stop it.",
                 ) from None
             os.ftruncate(handle, 0)
