@@ -101,12 +101,16 @@ class Package:
 
 def parse_xml(data: bytes, name: str) -> ElementTree.Element:
     """Raises ParseError where it is not well-formed or declares entities."""
-    if re.search(rb"<!(?:DOCTYPE|ENTITY)", data[:4096].replace(b"\x00", b"")):
-        raise ParseError(f"part {name} declares XML entities.", "Save it again with an office program.")
+    refuse_entities(data, name)
     try:
         return ElementTree.fromstring(data)
     except ElementTree.ParseError as error:
         raise ParseError(f"damaged file: part {name}: {error}.", "Save it again.") from error
+
+
+def refuse_entities(data: bytes, name: str) -> None:
+    if re.search(rb"<!(?:DOCTYPE|ENTITY)", data[:4096].replace(b"\x00", b"")):
+        raise ParseError(f"part {name} declares XML entities.", "Save it again with an office program.")
 
 
 def local(tag: str) -> str:

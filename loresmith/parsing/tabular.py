@@ -19,7 +19,7 @@ def read_csv(data: bytes, **_: Any) -> Draft:
     text, encoding = decode(data)
     text = clean(text)
     draft.metadata["encoding"] = encoding
-    delimiter = _delimiter(text)
+    delimiter = find_delimiter(text)
     # A cell may be as long as the file; the module's own limit would reject long notes.
     csv.field_size_limit(2**31 - 1)
     try:
@@ -42,7 +42,7 @@ def read_csv(data: bytes, **_: Any) -> Draft:
     return draft
 
 
-def _delimiter(text: str) -> str:
+def find_delimiter(text: str) -> str:
     """The delimiter that cuts the first records into the same number of cells, more than one."""
     sample = "\n".join(text.split("\n")[:50])
     if sample.startswith("sep=") and len(sample) > 4:

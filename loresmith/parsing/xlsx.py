@@ -6,6 +6,7 @@ Hidden sheets and hidden rows are left out and reported. Dates read YYYY-MM-DD w
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from xml.etree import ElementTree
 
+from loresmith.errors import ParseError
 from loresmith.parsing.draft import Draft, one_line
-from loresmith.parsing.package import Package, attribute, child, children, local
+from loresmith.parsing.package import Package, attribute, child, children, local, refuse_entities
 from loresmith.parsing.tables import Cell, add_table, column_names, header_rows
 from loresmith.types import BlockKind
 
@@ -48,6 +50,54 @@ def read_xlsx(data: bytes, **_: Any) -> Draft:
         if kind == "worksheet" and part in package.names:
             _sheet(draft, book, package.xml(part), name)
     return draft
+
+
+def read_cells(data: bytes) -> Iterator[tuple[str, int, list[str]]]:
+    """(sheet, row number, cells from column A on) of every visible row, for tables read as data: line
+    breaks in cells stay, nothing is merged. A large sheet is never in memory as a tree.
+
+    Raises:
+        ParseError: damaged, protected, or a decompression bomb.
+    """
+    package = Package(data)
+    main = next((t for k, t in package.relations("").values() if k == "officeDocument"), "xl/workbook.xml")
+    workbook = package.xml(main)
+    relations = package.relations(main)
+    book = _Book(package, relations, workbook)
+    listed = child(workbook, "sheets")
+    for sheet in listed if listed is not None else ():
+        identifier = next((v for k, v in sheet.attrib.items() if k.endswith("}id")), "")
+        kind, part = relations.get(identifier, ("", ""))
+        if (
+            kind == "worksheet"
+            and part in package.names
+            and not sheet.get("state", "").lower().endswith("hidden")
+        ):
+            for number, tr in _streamed(package.read(part), part):
+                if tr.get("hidden") not in ("1", "true"):
+                    yield sheet.get("name", ""), number, _values(book, tr)
+
+
+def _values(book: _Book, tr: ElementTree.Element) -> list[str]:
+    found: list[str] = []
+    for column, cell in _cells(tr):
+        found += [""] * (column - len(found))
+        value = book.value(cell).strip()
+        found[column - 1] = "" if value in _ERRORS else value
+    return found
+
+
+def _streamed(data: bytes, name: str) -> Iterator[tuple[int, ElementTree.Element]]:
+    refuse_entities(data, name)
+    last = 0
+    try:
+        for _, element in ElementTree.iterparse(io.BytesIO(data)):
+            if local(element.tag) == "row":
+                last = int(element.get("r") or last + 1)
+                yield last, element
+                element.clear()
+    except ElementTree.ParseError as error:
+        raise ParseError(f"damaged file: part {name}: {error}.", "Save it again.") from error
 
 
 class _Book:
