@@ -1,0 +1,195 @@
+"""The model that is trained on: registry name, GGUF file, folder or hub id -> frozen base.
+
+    name -> safetensors or GGUF (dequantised) in 16 bits -> for QLoRA: every linear layer to nf4
+
+Promises: safetensors and GGUF only, and no code that comes with a model is run; every weight is
+frozen; the vocabulary is never changed (a missing padding token costs nothing, since rows are packed
+and never padded); the fingerprint names the files, wherever they lie.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loresmith.errors import MissingExtra, ModelError, TrainingError
+from loresmith.models import cpu, download, gguf, registry
+from loresmith.models.fingerprint import fingerprint
+from loresmith.training.values import Method
+from loresmith.types import Progress
+
+try:
+    import torch
+    import transformers
+except ImportError as missing:
+    raise MissingExtra("Training", missing.name or "torch", "train") from missing
+
+from loresmith.models import transformers_model
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+
+
+@dataclass
+class Base:
+    """A loaded, frozen model.
+
+    Attributes:
+        model: the transformers model, without an adapter.
+        name: as it was asked for.  path: its GGUF file or folder.
+        fingerprint: of the files (`loresmith.models.fingerprint`).
+        precision: of weights that are not nf4, and of activations: "bf16", "fp16" or "fp32".
+    """
+
+    model: Any
+    tokenizer: Any
+    name: str
+    path: Path
+    fingerprint: str
+    method: Method
+    precision: str
+    device: str
+
+
+def load(
+    name: str,
+    *,
+    method: Method,
+    precision: str = "auto",
+    device: str | None = None,
+    progress: Progress | None = None,
+    quant_storage: str = "uint8",
+) -> Base:
+    """Load `name` for training.
+
+    Args:
+        precision: "auto" takes bf16 where the hardware computes it, else fp32 (CPU) or fp16 (CUDA).
+        device: "cpu", "cuda", "cuda:1"; None: CUDA where there is one.
+        quant_storage: type of the tensors that hold nf4 weights; FSDP shards "float32" only.
+
+    Raises:
+        ModelError: no such model, damaged files, or an architecture that only its own code knows.
+        MissingExtra: QLoRA without bitsandbytes, GGUF without gguf.
+        TrainingError: it does not fit the memory.
+    """
+    where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    chosen = best_precision(where) if precision == "auto" else precision
+    if chosen == "fp16" and where == "cpu":
+        raise TrainingError(
+            "fp16 is not trained on a CPU.", "Set training.precision to bf16 or fp32, or to auto."
+        )
+    path = find(name, progress)
+    if progress:
+        progress(f"loading {name}", 0, None)
+    with _memory(name):
+        model, tokenizer = _read(path, DTYPES[chosen])
+        model.requires_grad_(False)
+        if method == "qlora":
+            from loresmith.training import nf4
+
+            nf4.quantise(model, where, compute=DTYPES[chosen], storage=getattr(torch, quant_storage))
+        model = model.to(where)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    return Base(model, tokenizer, name, path, fingerprint(path), method, chosen, where)
+
+
+def find(name: str, progress: Progress | None = None) -> Path:
+    """The GGUF file or the folder of safetensors behind a name; fetched where it is not here yet."""
+    path = Path(name).expanduser()
+    if path.suffix.lower() == ".gguf":
+        gguf.read(path)
+        return path
+    if registry.looks_like_place(name):
+        folder = transformers_model.folder_of(name, progress)
+        transformers_model.check_files(folder)
+        return folder
+    return download.ensure(registry.find(name, "language"), progress)
+
+
+def dequantise(base: Base) -> Any:
+    """The model with every nf4 weight back in 16 bits, in place: what an adapter of QLoRA is merged
+    into, since it was trained on these very weights."""
+    if base.method == "qlora":
+        from loresmith.training import nf4
+
+        nf4.dequantise(base.model, DTYPES[base.precision])
+        base.method = "lora"
+    return base.model
+
+
+def best_precision(device: str) -> str:
+    """bf16 where the hardware computes it; older cards get fp16, older processors fp32."""
+    if device.startswith("cuda"):
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    return "bf16" if cpu.has("avx512_bf16", "amx_bf16", "bf16") else "fp32"
+
+
+def _read(path: Path, dtype: Any) -> tuple[Any, Any]:
+    common = {"local_files_only": True, "trust_remote_code": False}
+    where, options = path, dict[str, Any]()
+    if path.is_file():
+        where, options = path.parent, {"gguf_file": path.name}
+    try:
+        with _quiet():
+            tokenizer = transformers.AutoTokenizer.from_pretrained(where, **common, **options)
+            if options:
+                # Weights that stay in GGUF blocks can neither be trained through nor saved.
+                options["quantization_config"] = transformers.GgufConfig(dequantize=True)
+            else:
+                options["use_safetensors"] = True
+            model = transformers.AutoModelForCausalLM.from_pretrained(
+                where, dtype=dtype, attn_implementation="sdpa", **common, **options
+            )
+    except ImportError as error:
+        if error.name or "gguf" in str(error):
+            raise MissingExtra("A GGUF model", error.name or "gguf", "train") from error
+        raise transformers_model.load_error(path, error) from error
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    # transformers, tokenizers and safetensors raise whatever they like for damaged files.
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        raise transformers_model.load_error(path, error) from error
+    if not hasattr(model, "get_output_embeddings") or model.get_output_embeddings() is None:
+        raise ModelError(f"{path} is no causal language model.", "Name a model that writes text.")
+    return model, tokenizer
+
+
+@contextlib.contextmanager
+def _memory(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        raise TrainingError(
+            f"{name} does not fit the memory.",
+            "Take a smaller model, or --method qlora; `loresmith plan` tells what fits.",
+        ) from error
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """CPU allocations that fail are a plain RuntimeError; only the text tells."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """transformers' bars and advice for developers are no words for this program's users."""
+    log = transformers.utils.logging
+    before = log.get_verbosity()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    gguf_log = logging.getLogger("gguf")
+    level = gguf_log.level
+    gguf_log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.set_verbosity(before)
+        gguf_log.setLevel(level)
