@@ -46,8 +46,8 @@ class Group(Protocol):
     rank: int
     world: int
 
-    def wrap(self, model: Any) -> Any:
-        """The model as this process runs it; the adapter's parameters stay whole on every process."""
+    def wrap(self, model: Any) -> None:
+        """Make the model part of the group, in place; the adapter stays whole in every process."""
         ...
 
     def sum(self, tensor: Any) -> None:
@@ -168,10 +168,11 @@ class _Run:
         self.out, self.on_step, self.stop, self.group = out, on_step, stop, group
         torch.manual_seed(recipe.seed)
         self.model = adapter.attach(base, recipe)
+        if group:
+            group.wrap(self.model)
         self.optimiser = FlatAdamW(
             [p for p in self.model.parameters() if p.requires_grad], weight_decay=recipe.weight_decay
         )
-        self.running = group.wrap(self.model) if group else self.model
         self.at = _Progress(micro_tokens=recipe.micro_tokens)
         if recipe.checkpointing:
             self._checkpoint_activations()
@@ -245,7 +246,7 @@ class _Run:
         for micro in batch.micros:
             if self.stop():
                 return None
-            loss = completion_loss(self.running, micro)
+            loss = completion_loss(self.model, micro)
             (loss * share).backward()
             total += loss.detach()
         if self.scale != 1.0:
@@ -326,7 +327,7 @@ class _Run:
         if not self.dev_rows:
             return
         clock = time.perf_counter()
-        loss = evaluate(self.running, self.dev_rows, micro_tokens=self.at.micro_tokens, group=self.group)
+        loss = evaluate(self.model, self.dev_rows, micro_tokens=self.at.micro_tokens, group=self.group)
         self._tell(Step(step=self.at.step, dev_loss=loss, seconds=time.perf_counter() - clock))
         if loss < self.at.best:
             self.at.best, self.at.best_step, self.at.worse = loss, self.at.step, 0
