@@ -141,6 +141,7 @@ class DatasetSection(Section):
     max_rows: int = Field(5000, ge=1, description="rows made from documents, spread over them evenly")
     dev_share: float = Field(0.1, ge=0, lt=1, description="share of documents (and wordings) for dev")
     test_share: float = Field(0.1, ge=0, lt=1, description="share of documents kept out of training")
+    languages: list[str] = Field([], description="only rows in these (ISO 639-1); empty: in every one")
     personal_data: Literal["report", "reject"] = Field(
         "report", description="rows that look as if they held personal data"
     )
