@@ -101,6 +101,7 @@ class LlamaCpp:
         # back from the engine into a dying interpreter would abort the process.
         self._cleanup = weakref.finalize(self, _clean_up, self._running, self._http, self._folder)
         self._stop = self._turn_marks()
+        self._letter = self._tokenize("a", special=False)[-1]
 
     @property
     def base(self) -> LlamaCpp:
@@ -173,8 +174,9 @@ class LlamaCpp:
                 "max_tokens": 1,
                 "temperature": 0,
                 "n_probs": entries,
-                # Else an answer that ends at once comes without its probabilities.
-                "ignore_eos": True,
+                # The token that is sampled does not matter, but half a character or the end of the
+                # answer would come without probabilities. These are of before any bias.
+                "logit_bias": [[self._letter, 1000]],
             }
         )
         first = reply["choices"][0]["logprobs"]["content"][0]

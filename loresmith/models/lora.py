@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,25 @@ def check_base(lora: Lora, weights: Path, name: str) -> None:
         )
 
 
+def keys(lora: Lora) -> set[str]:
+    """The names of the adapter's weights, as PEFT has them; its weights are not read.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
+    with _readable(lora.folder / WEIGHTS) as path, safetensors.safe_open(path, "numpy") as file:
+        return set(file.keys())
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[Path]:
+    try:
+        yield path
+    # safetensors raises an error of its own for everything that can be wrong with the file.
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ModelError(f"{path} cannot be read: {error}.", "Train or import the adapter again.") from error
+
+
 def modules(lora: Lora) -> dict[str, tuple[Matrix, Matrix]]:
     """A (rank, in) and B (out, rank) of each module that carries the adapter, float32.
 
@@ -122,11 +142,8 @@ def modules(lora: Lora) -> dict[str, tuple[Matrix, Matrix]]:
         ModelError: the file is damaged, or holds what is no plain LoRA of a linear layer.
     """
     path = lora.folder / WEIGHTS
-    try:
+    with _readable(path):
         raw = safetensors.deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
-    # safetensors raises an error of its own for everything that can be wrong with the file.
-    except (OSError, safetensors.SafetensorError) as error:
-        raise ModelError(f"{path} cannot be read: {error}.", "Train or import the adapter again.") from error
     found: dict[str, dict[str, Matrix]] = {}
     for key, tensor in raw:
         name = key.removeprefix(_PREFIX)

@@ -318,15 +318,16 @@ def _wearing(module: Any, adapter: lora.Lora) -> Any:
         f"{module.config.name_or_path or type(module).__name__}.",
         "Name its base as model.name, or another adapter as model.adapter.",
     )
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what it warns of is looked at below
         try:
             module = peft.PeftModel.from_pretrained(module, str(adapter.folder), is_trainable=False)
         # peft raises ValueError for modules that are not there, RuntimeError for other shapes.
         except Exception as error:
             raise misfit from error
-    # A weight without a place is but a warning there, and then the base would answer.
-    if any("missing adapter keys" in str(warning.message) for warning in said):
+    # Weights without a place are left out there without a word, and half the adapter would answer.
+    taken = peft.get_peft_model_state_dict(module, save_embedding_layers=False)
+    if set(taken) != lora.keys(adapter):
         raise misfit
     return module
 
