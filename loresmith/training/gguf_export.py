@@ -8,9 +8,11 @@ bytes; merged tensors are written from float32, rounded once; the file appears b
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +80,7 @@ def write(
         keys, extra = gguf_head.of_model(config, tokenizer, name)
         entries = list(_from_model(tensors, arch, config, kind))
         entries += [
-            _Entry(key, array.shape, gguf.GGMLQuantizationType.F32, lambda array=array: array)
+            _Entry(key, array.shape, gguf.GGMLQuantizationType.F32, partial(np.asarray, array))
             for key, array in extra.items()
         ]
     else:
@@ -117,7 +119,7 @@ def _into_file(
         new = changed.pop(old.name, None)
         shape = tuple(int(n) for n in reversed(old.shape))
         if new is None or (not new.changed and not old.name.startswith("blk.")):
-            yield _Entry(old.name, shape, old.tensor_type, lambda old=old: old.data)
+            yield _Entry(old.name, shape, old.tensor_type, partial(np.asarray, old.data))
         elif new.shape != shape:
             raise TrainingError(
                 f"{old.name} has the shape {shape} in the base, {new.shape} when merged.",
@@ -182,7 +184,7 @@ def _bytes(entry: _Entry) -> Any:
 
 def _size(entry: _Entry) -> int:
     block, size = gguf.GGML_QUANT_SIZES[entry.kind]
-    return int(np.prod(entry.shape)) // block * size
+    return math.prod(entry.shape) // int(block) * int(size)
 
 
 def _save(writer: Any, entries: list[_Entry], out: Path, progress: Progress | None) -> Path:

@@ -19,14 +19,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from loresmith.errors import MissingExtra, TrainingError
-from loresmith.models import templates, transformers_model
 from loresmith.types import Message
 
 try:
-    import jinja2
     import torch
 except ImportError as missing:
     raise MissingExtra("Export", missing.name or "torch", "train") from missing
+
+from loresmith.training.tokens import Chat
 
 LONGEST_PROMPT = 768
 # Below this lead the adapter itself was undecided: rounding alone may turn the order around.
@@ -56,10 +56,12 @@ class Limits:
 
 
 # Measured on trained adapters (docs/finetuning.md): 16 bits drift by 0.01 to 0.03 nats.
+_SIXTEEN = Limits(0.95, 0.10, 0.10)
 LIMITS = {
-    "fp32": Limits(0.97, 0.10, 0.10),
-    "fp16": Limits(0.95, 0.10, 0.10),
-    "bf16": Limits(0.95, 0.10, 0.10),
+    "f32": _SIXTEEN,
+    "f16": _SIXTEEN,
+    "fp16": _SIXTEEN,
+    "bf16": _SIXTEEN,
     "q8_0": Limits(0.93, 0.15, 0.15),
 }
 
@@ -94,12 +96,13 @@ Forward = Callable[[Sequence[int], int], Any]
 def tell(model: Any, tokenizer: Any, conversations: Sequence[Sequence[Message]], tokens: int) -> list[Told]:
     """What a transformers model answers to each conversation, greedily, up to `tokens` tokens."""
     told = []
-    ends = _ends(model, tokenizer)
+    chat = Chat(tokenizer)
+    end = tokenizer.convert_tokens_to_ids(chat.end)
     for conversation in conversations:
-        prompt = prompt_ids(tokenizer, conversation)
+        prompt = chat.encode(chat.prompt(conversation))
         if not prompt or len(prompt) > LONGEST_PROMPT:
             continue
-        said = _greedy(model, prompt, tokens, ends)
+        said = _greedy(model, prompt, tokens, end)
         logits = _logits(model, [*prompt, *said], len(said))
         logprobs, likely, leads = _read(logits, said)
         told.append(Told(tuple(conversation), tuple(prompt), tuple(said), logprobs, likely, leads))
@@ -113,9 +116,9 @@ def tell(model: Any, tokenizer: Any, conversations: Sequence[Sequence[Message]],
 def read_along(model: Any, tokenizer: Any, told: Sequence[Told]) -> list[Told]:
     """The same tokens as a second transformers model sees them."""
     seen = []
+    chat = Chat(tokenizer)
     for answer in told:
-        prompt = prompt_ids(tokenizer, answer.conversation)
-        _same_prompt(prompt, answer)
+        _same_prompt(chat.encode(chat.prompt(answer.conversation)), answer)
         logits = _logits(model, [*answer.prompt, *answer.said], len(answer.said))
         seen.append(Told(answer.conversation, answer.prompt, answer.said, *_read(logits, answer.said)))
     return seen
@@ -125,7 +128,7 @@ def read_along_gguf(model: Any, told: Sequence[Told]) -> list[Told]:
     """The same tokens as llama.cpp sees them. `model` is a `models.llamacpp.LlamaCpp`."""
     seen = []
     for answer in told:
-        _same_prompt(model.prompt(answer.conversation), answer)
+        _same_prompt(model._prompt(answer.conversation), answer)
         logprobs, likely, leads = [], [], []
         for position, token in enumerate(answer.said):
             before = [*answer.prompt, *answer.said[:position]]
@@ -181,30 +184,12 @@ def check(proof: Proof, precision: str) -> None:
         )
 
 
-def prompt_ids(tokenizer: Any, conversation: Sequence[Message]) -> list[int]:
-    """A conversation up to the answer, as inference renders it (models/transformers_model.py)."""
-    guarded = templates.guarded(conversation, transformers_model.special_tokens_of(tokenizer))
-    if not tokenizer.chat_template:
-        return list(tokenizer.encode(templates.plain(guarded), add_special_tokens=True))
-
-    def apply(shown: list[Message]) -> str:
-        return str(tokenizer.apply_chat_template(shown, tokenize=False, add_generation_prompt=True))
-
-    text = templates.render(guarded, apply, jinja2.TemplateError)
-    return list(tokenizer.encode(text, add_special_tokens=False))
-
-
-def _ends(model: Any, tokenizer: Any) -> set[int]:
-    named = model.generation_config.eos_token_id
-    return {named} if isinstance(named, int) else {*(named or ()), tokenizer.eos_token_id} - {None}
-
-
-def _greedy(model: Any, prompt: Sequence[int], tokens: int, ends: set[int]) -> list[int]:
+def _greedy(model: Any, prompt: Sequence[int], tokens: int, end: int) -> list[int]:
     """The answer with its end token, where it ends."""
     said: list[int] = []
     fed, cache = list(prompt), None
     with torch.inference_mode():
-        while len(said) < tokens and not (said and said[-1] in ends):
+        while len(said) < tokens and said[-1:] != [end]:
             ids = torch.tensor([fed], device=model.device)
             out = model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
             cache = out.past_key_values
