@@ -7,6 +7,7 @@ best point, and the learning rate below. Reads no weights and opens no window.
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ try:
     from matplotlib.ticker import MaxNLocator
 except ImportError as missing:
     raise MissingExtra("A picture of the curves", missing.name or "matplotlib", "train") from missing
+
+# With --debug it would list every font of the machine.
+logging.getLogger("matplotlib").setLevel(logging.WARNING)
 
 TRAIN, DEV, RATE = "#1f5f8b", "#c1440e", "#6b7280"
 

@@ -104,8 +104,8 @@ def card(
     }
 
 
-def write(path: Path, content: Mapping[str, Any]) -> bytes:
-    """`content` as the bytes of a JSON file at `path`; numbers that JSON does not know become null."""
+def to_bytes(content: Mapping[str, Any]) -> bytes:
+    """`content` as a JSON file; numbers that JSON does not know become null."""
     return (json.dumps(_plain(content), ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode()
 
 
@@ -169,7 +169,7 @@ def limits(dataset: Dataset, result: TrainResult, figures: Mapping[str, Any]) ->
         said.append(f"Trained on questions in: {', '.join(languages)}.")
     if dataset.labels:
         said.append(f"Only for readers who hold the labels {', '.join(sorted(dataset.labels))}.")
-    general = figures.get("perplexity", {}).get("general")
+    general = figures.get("perplexity", {}).get("general text")
     if general and general["after"] > 1.5 * general["before"]:
         said.append(
             f"It has forgotten some of its general language: perplexity {general['before']:.1f} before, "

@@ -1,7 +1,7 @@
 """Before and after: what the model says to the same questions, and how well it still knows language.
 
     choose -> prompts -> say (temperature 0) -> beside the expected answer
-    perplexity of the dev rows, and of a general text of our own (forgetting)
+    general_rows: a general text of our own, whose perplexity shows what was forgotten
 
 The questions are the same for the same dataset, whatever is trained on it. Prompts are the very
 tokens of the rows up to the answer, so they are what the adapter was trained on and what inference
@@ -11,7 +11,6 @@ sends. The general text (data/general.txt) was written for this program.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
@@ -133,24 +132,6 @@ def general_rows(tokenizer: Any) -> list[Row]:
                 Row(ids=part, loss=np.arange(len(part)) > 0, example=f"general-{start}", kind="general")
             )
     return rows
-
-
-def perplexity(model: Any, rows: Sequence[Row]) -> float | None:
-    """exp of the mean loss per target token over `rows`, one row at a time; None without rows."""
-    total, count = 0.0, 0
-    with _at_rest(model), torch.inference_mode():
-        for row in rows:
-            ids = torch.from_numpy(row.ids.astype(np.int64)).to(model.device)
-            targets = torch.from_numpy(np.flatnonzero(row.loss[1:])).to(model.device)
-            # Position t predicts token t + 1; logits are made for the targets only.
-            logits = model(input_ids=ids[None], use_cache=False, logits_to_keep=targets).logits[0]
-            total += float(
-                torch.nn.functional.cross_entropy(logits.float(), ids[1:][targets], reduction="sum")
-            )
-            count += len(targets)
-    if not count:
-        return None
-    return math.exp(min(total / count, 700.0))
 
 
 class _at_rest:  # noqa: N801 - used as a function
