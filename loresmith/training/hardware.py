@@ -65,6 +65,7 @@ class Hardware:
         count: GPUs (1 for a processor).
         flops: operations a second that a training step reaches, of one GPU or of all cores.
         bf16: the processor or GPU computes in bfloat16.
+        cores: of the processor.
     """
 
     kind: Literal["cpu", "cuda"]
@@ -73,6 +74,7 @@ class Hardware:
     count: int
     flops: float
     bf16: bool = True
+    cores: int = 1
 
     def describe(self) -> str:
         many = f"{self.count} × " if self.count > 1 else ""
@@ -101,6 +103,7 @@ def here() -> Hardware:
         count=1,
         flops=cores * (CPU_BF16 if bf16 else CPU_FP32),
         bf16=bf16,
+        cores=cores,
     )
 
 

@@ -1,0 +1,260 @@
+"""How much memory a training step takes, part by part, from shapes alone.
+
+    Architecture + Setup -> Footprint (bytes by part, and their peak)
+
+The parts follow what the loop of this package holds (optimiser.py, loss.py, nf4.py) and what
+autograd keeps for the backward pass through a decoder whose weights are frozen: a frozen linear
+layer keeps nothing, the adapter on it keeps its input. Sources: Dettmers et al. 2023 (QLoRA, §3:
+double quantisation), Chen et al. 2016 (checkpointing: the input of each layer stays, one layer is
+computed again at a time), Korthikanti et al. 2022 (§4: activations per layer).
+
+Promises: torch is not imported; the sum is compared with what real runs measured in docs/planning.md.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from loresmith.training.shapes import Architecture
+
+Approach = Literal["full", "lora", "qlora"]
+
+NF4_BLOCK, CONSTANT_BLOCK = 64, 256
+"""Weights that share one 8-bit constant, and constants that share one float32."""
+
+LOGIT_CHUNK = 32 << 20
+"""Bytes of float32 logits at once (loss.CHUNK_BYTES)."""
+
+# The process with torch, transformers, PEFT (and bitsandbytes) imported, and a tokenizer; measured
+# as resident memory on Linux x86-64, torch 2.13. On CUDA: the context and the libraries' buffers.
+LIBRARIES = 460 << 20
+BITSANDBYTES = 10 << 20
+TOKENIZER = 50 << 20
+CUDA_CONTEXT = 600 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What decides the memory of a step besides the model.
+
+    Attributes:
+        itemsize: bytes of a weight and of an activation in the run's precision.
+        micro_tokens: tokens of one forward pass.
+        longest: tokens of the longest row (attention reaches no further).
+        learned: share of the tokens that carry loss.
+        from_gguf: the weights come out of a GGUF file, which are float32 for a moment.
+        world: processes that shard the frozen decoder layers among themselves.
+    """
+
+    method: Approach
+    rank: int = 16
+    targets: tuple[str, ...] = ()
+    dora: bool = False
+    itemsize: int = 2
+    micro_tokens: int = 1024
+    longest: int = 1024
+    learned: float = 0.2
+    checkpointing: bool = False
+    device: Literal["cpu", "cuda"] = "cpu"
+    from_gguf: bool = False
+    world: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footprint:
+    """Bytes by part, of one process.
+
+    Attributes:
+        base: the process and its libraries, or the CUDA context.
+        quantisation: constants of the 4-bit blocks.
+        gradients, optimizer: of what is trained; the optimiser's float32 copy of it included.
+        activations: kept for the backward pass, as the setup has it; `kept` without checkpointing,
+            `checkpointed` with it.
+        logits: of one chunk of labelled tokens.
+        workspace: what exists for a moment: gradients of activations, weights out of 4 bits,
+            gathered shards.
+        loading: the most that reading the weights takes, before anything is trained.
+    """
+
+    base: int
+    weights: int
+    quantisation: int
+    adapter: int
+    gradients: int
+    optimizer: int
+    activations: int
+    kept: int
+    checkpointed: int
+    logits: int
+    workspace: int
+    loading: int
+
+    @property
+    def steady(self) -> int:
+        """What is there between two steps."""
+        return self.base + self.weights + self.quantisation + self.adapter + self.gradients + self.optimizer
+
+    @property
+    def peak(self) -> int:
+        # Logits are gone before the backward pass through the layers begins.
+        step = self.steady + self.activations + max(self.logits, self.workspace)
+        return max(step, self.base + self.loading)
+
+    def to_dict(self) -> dict[str, int]:
+        """The JSON form, "peak" last."""
+        return {
+            "base": self.base,
+            "weights": self.weights,
+            "quantisation": self.quantisation,
+            "adapter": self.adapter,
+            "gradients": self.gradients,
+            "optimizer": self.optimizer,
+            "activations": self.activations,
+            "activations_kept": self.kept,
+            "activations_checkpointed": self.checkpointed,
+            "logits": self.logits,
+            "workspace": self.workspace,
+            "loading": self.loading,
+            "peak": self.peak,
+        }
+
+
+def footprint(model: Architecture, setup: Setup) -> Footprint:
+    """The memory of one process that trains `model` as `setup` says."""
+    quantised = model.quantisable if setup.method == "qlora" else 0
+    replicated, sharded = _frozen(model, setup)
+    if setup.method == "full":
+        replicated, sharded = 0, replicated + sharded
+    weights = replicated + _share(sharded, setup.world)
+    constants = _share(nf4_constants(quantised), setup.world)
+    trained = trainable(model, setup)
+    kept = activations(model, setup, checkpointing=False)
+    checkpointed = activations(model, setup, checkpointing=True)
+    adapter, gradients, optimizer = _trained_bytes(trained, setup)
+    rows = min(math.ceil(setup.learned * setup.micro_tokens), max(1, LOGIT_CHUNK // (4 * model.vocab)))
+    return Footprint(
+        base=_process(setup),
+        weights=weights,
+        quantisation=constants,
+        adapter=adapter,
+        gradients=gradients,
+        optimizer=optimizer,
+        activations=checkpointed if setup.checkpointing else kept,
+        kept=kept,
+        checkpointed=checkpointed,
+        logits=rows * model.vocab * (4 + setup.itemsize),
+        workspace=_workspace(model, setup),
+        loading=_loading(model, setup),
+    )
+
+
+def trainable(model: Architecture, setup: Setup) -> int:
+    """Parameters that are trained."""
+    if setup.method == "full":
+        return model.parameters
+    return model.lora_parameters(setup.rank, setup.targets, dora=setup.dora)
+
+
+def nf4_constants(quantised: int) -> int:
+    """Bytes of the constants of `quantised` weights: 8 bits a block, float32 a block of those."""
+    blocks = math.ceil(quantised / NF4_BLOCK)
+    return blocks + 4 * math.ceil(blocks / CONSTANT_BLOCK)
+
+
+def _share(size: int, world: int) -> int:
+    return math.ceil(size / world)
+
+
+def _frozen(model: Architecture, setup: Setup) -> tuple[int, int]:
+    """Bytes of weights that each process holds (embedding, head), and of those that are shared out."""
+    outside = model.vocab * model.hidden * (1 if model.tied else 2)
+    inside = model.parameters - outside
+    quantised = model.quantisable if setup.method == "qlora" else 0
+    return outside * setup.itemsize, (inside - quantised) * setup.itemsize + quantised // 2
+
+
+def _trained_bytes(trained: int, setup: Setup) -> tuple[int, int, int]:
+    """(adapter, gradients, optimiser) in bytes."""
+    if setup.method == "full":
+        # The weights themselves are trained: 16-bit gradients, two float32 moments (Adam).
+        return 0, _share(trained * setup.itemsize, setup.world), _share(8 * trained, setup.world)
+    # optimiser.py: gradients and two moments in float32, and a float32 copy of 16-bit weights.
+    copy = 4 if setup.itemsize < 4 else 0
+    return trained * setup.itemsize, 4 * trained, (8 + copy) * trained
+
+
+def activations(model: Architecture, setup: Setup, *, checkpointing: bool) -> int:
+    """Bytes that autograd keeps between the forward and the backward pass."""
+    one = layer_activations(model, setup)
+    if not checkpointing:
+        return one * model.layers
+    return setup.itemsize * model.hidden * setup.micro_tokens * model.layers + one
+
+
+def layer_activations(model: Architecture, setup: Setup) -> int:
+    """Bytes that one decoder layer keeps for its backward pass, weights frozen."""
+    size, tokens = setup.itemsize, setup.micro_tokens
+    hidden, queries = model.hidden, model.heads * model.head_dim
+    keys = model.kv_heads * model.head_dim
+    full = setup.method == "full"
+
+    def adapted(*names: str) -> bool:
+        return full or not setup.targets or bool(set(names) & set(setup.targets))
+
+    # Norms compute in float32 and keep that copy of their input, and one number a token.
+    norms = 4 if model.family in ("gemma2", "gemma3_text") else 2
+    each = norms * (4 * hidden + 4)
+    fused = model.family in ("phi3", "phi3small")
+    if adapted("q_proj", "k_proj", "v_proj", "qkv_proj", "query_key_value"):
+        each += size * hidden
+    # Queries and keys after rotation, values, the output and the log of the softmax's sum.
+    each += size * 4 * queries + 4 * model.heads
+    if fused:
+        # The output in another order for o_proj; the values are a view that keeps the whole product.
+        each += size * queries + (size * (queries + keys) if model.kv_heads == model.heads else 0)
+    # Feed-forward: gate, its activation, up, their product, and the input.
+    width = model.ffn * (model.experts_used if model.experts else 1)
+    if adapted("gate_proj", "up_proj", "gate_up_proj"):
+        each += size * hidden
+    each += size * 4 * width
+    if model.experts:
+        each += size * hidden * 2 * model.experts_used + 8 * model.experts
+    for linear in model.adaptable:
+        if not full and (not setup.targets or linear.name in setup.targets):
+            each += size * setup.rank
+            # DoRA scales what the frozen layer says by a learned magnitude, and keeps it.
+            each += 2 * size * linear.outputs if setup.dora else 0
+    return each * tokens
+
+
+def _workspace(model: Architecture, setup: Setup) -> int:
+    """What a moment of the backward pass needs beyond what was kept."""
+    width = model.ffn * (model.experts_used if model.experts else 1)
+    flowing = setup.itemsize * setup.micro_tokens * (4 * width + 2 * model.hidden)
+    unpacked = 0
+    largest = max((x.inputs * x.outputs for x in model.adaptable), default=0)
+    if setup.method == "qlora":
+        unpacked = largest * setup.itemsize
+    gathered = 0
+    if setup.world > 1:
+        _, sharded = _frozen(model, setup)
+        # The layer at work and the one fetched ahead of it.
+        gathered = 2 * sharded // model.layers
+    return flowing + unpacked + gathered
+
+
+def _loading(model: Architecture, setup: Setup) -> int:
+    """The most that reading the weights takes."""
+    if setup.from_gguf:
+        return 4 * model.parameters + TOKENIZER
+    if setup.device == "cuda":
+        return 0  # read on the processor, moved or quantised layer by layer
+    return model.parameters * setup.itemsize + TOKENIZER
+
+
+def _process(setup: Setup) -> int:
+    if setup.device == "cuda":
+        return CUDA_CONTEXT
+    return LIBRARIES + TOKENIZER + (BITSANDBYTES if setup.method == "qlora" else 0)
