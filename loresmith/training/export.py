@@ -10,22 +10,18 @@ nothing is left behind; nothing that exists is overwritten. See proof.py for the
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from loresmith.answering import unaided
 from loresmith.config import ModelSection
-from loresmith.errors import UsageError
 from loresmith.training import adapters, card
 from loresmith.training.adapters import Adapter
+from loresmith.training.exported import Exported, size_of, writing
 from loresmith.types import Message, Progress
-from loresmith.workspace import fsync_dir, translated_os_errors
+from loresmith.workspace import translated_os_errors
 
 Form = Literal["peft", "merged", "gguf", "ollama"]
 Precision = Literal["bf16", "fp16"]
@@ -45,29 +41,6 @@ _QUESTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exported:
-    """What was written. `proof` is None where nothing was computed (peft)."""
-
-    form: str
-    path: Path
-    adapter: str
-    bytes: int
-    proof: dict[str, Any] | None = None
-    notes: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object that `loresmith export --json` prints."""
-        return {
-            "adapter": self.adapter,
-            "to": self.form,
-            "path": str(self.path),
-            "bytes": self.bytes,
-            "proof": self.proof,
-            "notes": list(self.notes),
-        }
-
-
 def peft(adapter: Adapter, out: Path) -> Exported:
     """The adapter as PEFT, transformers, vLLM and others load it."""
     with writing(out) as folder:
@@ -84,7 +57,7 @@ def peft(adapter: Adapter, out: Path) -> Exported:
             f"`{adapter.base_fingerprint}`)."
         )
         _describe(folder, adapter, "A LoRA adapter.", use)
-    return Exported(form="peft", path=out, adapter=adapter.id, bytes=_size(out))
+    return Exported(form="peft", path=out, adapter=adapter.id, bytes=size_of(out))
 
 
 def merged(
@@ -127,7 +100,7 @@ def merged(
             "or `loresmith ask --arm base --model THIS_FOLDER`."
         )
         _describe(folder, adapter, f"A whole model in {chosen}, the adapter merged in.", use, verdict)
-    return Exported(form="merged", path=out, adapter=adapter.id, bytes=_size(out), proof=verdict)
+    return Exported(form="merged", path=out, adapter=adapter.id, bytes=size_of(out), proof=verdict)
 
 
 def gguf(
@@ -147,7 +120,7 @@ def gguf(
         path, verdict, _ = _gguf_file(adapter, folder, quantise, conversations, progress)
         use = f"`llama-cli -m {path.name}`, or `loresmith ask --arm base --model {path.name}`."
         _describe(folder, adapter, f"A GGUF file ({quantise}), the adapter merged in.", use, verdict)
-    return Exported(form="gguf", path=out / path.name, adapter=adapter.id, bytes=_size(out), proof=verdict)
+    return Exported(form="gguf", path=out / path.name, adapter=adapter.id, bytes=size_of(out), proof=verdict)
 
 
 def ollama(
@@ -183,7 +156,7 @@ def ollama(
         (folder / "Modelfile").write_text(text, encoding="utf-8")
         use = f"```\nollama create {adapter.id} -f Modelfile\nollama run {adapter.id}\n```"
         _describe(folder, adapter, f"An Ollama model ({quantise}), the adapter merged in.", use, verdict)
-    return Exported(form="ollama", path=out, adapter=adapter.id, bytes=_size(out), proof=verdict)
+    return Exported(form="ollama", path=out, adapter=adapter.id, bytes=size_of(out), proof=verdict)
 
 
 def _gguf_file(
@@ -286,42 +259,6 @@ class _Judged:
         return {**found.to_dict(), "sentence": found.sentence()}
 
 
-# --- writing ----------------------------------------------------------------------------------
-
-
-@contextmanager
-def writing(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that becomes `out` when all of it is written, and vanishes otherwise.
-
-    Raises:
-        UsageError: `out` is there already.
-    """
-    refuse_existing(out)
-    with translated_os_errors(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        making = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        yield making
-        with translated_os_errors(out):
-            making.chmod(0o755)
-            for path in making.rglob("*"):
-                handle = os.open(path, os.O_RDONLY)
-                try:
-                    os.fsync(handle)
-                finally:
-                    os.close(handle)
-            refuse_existing(out)
-            os.replace(making, out)
-            fsync_dir(out.parent)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
-
-
-def refuse_existing(out: Path) -> None:
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise UsageError(f"{out} is there already; nothing is overwritten.", "Choose another name (--out).")
-
-
 def _describe(
     folder: Path, adapter: Adapter, form: str, use: str, verdict: dict[str, Any] | None = None
 ) -> None:
@@ -333,10 +270,6 @@ def _describe(
     (folder / adapters.CARD).write_text(
         json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
     )
-
-
-def _size(path: Path) -> int:
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
 def conversations_of(examples: Sequence[Any], count: int = QUESTIONS) -> list[list[Message]]:
