@@ -75,6 +75,9 @@ def export(
             raise UsageError(
                 f"{option} does nothing with --to {to}.", f"It is for --to {' and '.join(forms)}."
             )
+    for part in parts or ():
+        if part not in ("documents", "dataset", "model"):
+            raise UsageError(f"--with {part}: no such part.", "There are: documents, dataset, model.")
     with call.workspace() as workspace, call.progress() as progress:
         from loresmith.training import adapters, bundle
 

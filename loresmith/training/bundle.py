@@ -24,7 +24,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 from loresmith import __version__, sources
 from loresmith.config import Config
@@ -42,7 +42,6 @@ from loresmith.workspace import WorkspaceDir, fsync_dir, is_url, translated_os_e
 FORMAT = 1
 SUFFIX = ".loresmith"
 MANIFEST, SETTINGS, CALIBRATION = "manifest.json", "settings.json", "calibration.json"
-Part = Literal["documents", "dataset", "model"]
 
 # Keys that another machine may take over: they shape answers and reach nothing outside.
 SAFE_KEYS = {
@@ -97,13 +96,14 @@ def pack(
     adapter: Adapter,
     out: Path,
     *,
-    parts: Collection[Part] = (),
+    parts: Collection[str] = (),
     labels: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Exported:
     """Write a bundle of `adapter`, and of what else `parts` name.
 
     Args:
+        parts: "documents", "dataset" (its rows), "model" (the base model's files).
         labels: access labels that the receiver holds.
 
     Raises:
@@ -141,7 +141,7 @@ def _fill(
     bundle: _Bundle,
     workspace: WorkspaceDir,
     adapter: Adapter,
-    parts: Collection[Part],
+    parts: Collection[str],
     labels: set[str],
     progress: Progress | None,
 ) -> dict[str, Any]:
