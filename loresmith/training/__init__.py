@@ -2,3 +2,8 @@
 
 architecture -> plan -> (probe) -> recipe -> adapter -> export
 """
+
+import logging
+
+# At its import it warns of kernels that it could fetch from a hub: not a thing for users to act on.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

@@ -314,6 +314,8 @@ def _publish(
         write_atomic(folder / record.RECORD, record.to_bytes(told))
         title = f"{result.adapter} · {recipe.model} · dataset {asked.dataset.id[:12]}"
         curves.draw(history, folder / CURVES, title=title)
+        # safetensors writes for its owner only; who may read the one file may read the other.
+        (folder / adapters.WEIGHTS).chmod((folder / adapters.CONFIG).stat().st_mode)
         # Made of other weights: it is converted anew when it is needed.
         (folder / "adapter.gguf").unlink(missing_ok=True)
         write_atomic(folder / adapters.CARD, record.to_bytes(card))
