@@ -51,9 +51,11 @@ def export(
         typer.Option("--precision", help="merged: type of the weights; as it was trained by default."),
     ] = None,
     parts: Annotated[
-        list[Literal["documents", "dataset", "model"]] | None,
+        list[str] | None,
         typer.Option(
-            "--with", help="bundle: what goes along besides adapter, card and settings. Repeatable."
+            "--with",
+            metavar="documents|dataset|model",
+            help="bundle: what goes along besides adapter, card and settings. Repeatable.",
         ),
     ] = None,
     labels: Annotated[
