@@ -26,12 +26,14 @@ from loresmith.answering.abstain import Calibration
 from loresmith.answering.evidence import parse_question
 from loresmith.answering.generate import OnSentence, answer
 from loresmith.answering.unaided import unaided
-from loresmith.errors import ModelError, StorageError, WorkspaceLocked
+from loresmith.errors import ModelError, StorageError, TrainingError, WorkspaceLocked
 from loresmith.index import Store, open_generation
 from loresmith.language import detect
 from loresmith.locate import locate
-from loresmith.models import load_embedder, load_language_model
+from loresmith.models import base_of, load_embedder, load_language_model
 from loresmith.state import DocumentInfo, Generation, State
+from loresmith.training import adapters
+from loresmith.training.adapters import Adapter
 from loresmith.types import (
     Answer,
     Arm,
@@ -44,6 +46,7 @@ from loresmith.types import (
     Passage,
     Progress,
     SearchMode,
+    TunedModel,
 )
 from loresmith.workspace import WorkspaceDir
 
@@ -61,16 +64,22 @@ class Workspace:
     """An open workspace. Models are loaded when they are first needed and shared.
 
     Args:
-        embedder, model: already loaded ones, instead of those that the configuration names; they
-            are closed with the workspace.
+        embedder, model, tuned: already loaded ones, instead of those that the configuration names;
+            they are closed with the workspace.
     """
 
     def __init__(
-        self, folder: WorkspaceDir, *, embedder: Embedder | None = None, model: LanguageModel | None = None
+        self,
+        folder: WorkspaceDir,
+        *,
+        embedder: Embedder | None = None,
+        model: LanguageModel | None = None,
+        tuned: TunedModel | None = None,
     ) -> None:
         self.folder = folder
         self._embedder = embedder
         self._model = model
+        self._tuned = tuned
         self._expert: Expert | None = None
 
     @classmethod
@@ -101,9 +110,35 @@ class Workspace:
 
     def model(self, progress: Progress | None = None) -> LanguageModel | None:
         """The language model; None where the configuration says "none"."""
-        if self._model is None and self.folder.config.model.name != "none":
-            self._model = load_language_model(self.folder.config.model, progress)
+        settings = self.folder.config.model
+        if self._model is None and settings.name != "none":
+            self._model = load_language_model(settings, progress)
         return self._model
+
+    def tuned(self, adapter: Adapter, progress: Progress | None = None) -> TunedModel:
+        """The language model with an adapter; loaded once, and shared with `model` where that is the
+        adapter's base.
+
+        Raises:
+            ModelError: the model is none, at an endpoint, or not the base of the adapter.
+        """
+        if self._tuned is not None and self._tuned.adapter == adapter.id:
+            return self._tuned
+        settings = self.folder.config.model
+        if settings.name == "none":
+            raise ModelError(
+                f'The adapter {adapter.id} needs its base {adapter.base_model}, and model.name is "none".',
+                "Ask with --model auto.",
+            )
+        plain = self._model.name if self._model else base_of(settings)
+        shared = settings.name != "auto" or plain == adapter.base_model
+        # The same weights stand in the memory once: those that have no place for the adapter go first.
+        if shared or self._tuned is not None:
+            self._close_models()
+        self._tuned = load_language_model(settings, progress, adapter=adapter.folder)
+        if shared:
+            self._model = self._tuned.base
+        return self._tuned
 
     def sync(self, progress: Progress | None = None) -> SyncReport:
         """Bring the index up to the sources."""
@@ -158,12 +193,16 @@ class Workspace:
         if self._expert is not None:
             self._expert.close()
             self._expert = None
-        if self._model is not None:
-            self._model.close()
-            self._model = None
+        self._close_models()
         if self._embedder is not None:
             self._embedder.close()
             self._embedder = None
+
+    def _close_models(self) -> None:
+        for model in (self._model, self._tuned):
+            if model is not None:
+                model.close()
+        self._model = self._tuned = None
 
     def __enter__(self) -> Self:
         return self
@@ -228,20 +267,23 @@ class Expert:
         """Answer from the documents, or abstain.
 
         Args:
-            arm: "base" asks the model alone, without documents and so without citations.
+            arm: "base" asks the model alone, without documents and so without citations; "tuned" the
+                same with the adapter; "both" answers from the documents as "rag" does, with it.
             where: what the reader may and wants to see.
             on_sentence: called with each verified sentence as soon as it stands.
             chat: name of a conversation whose earlier turns count and which remembers this one.
 
         Raises:
-            ModelError: the model is missing, or `arm` needs an adapter that was never trained.
+            ModelError: the model or the adapter is missing, or the adapter is not for the model.
+            TrainingError: the adapter is not whole, or what it was trained on is not for this reader.
             StorageError: nothing has been synchronised yet.
         """
-        if arm in ("tuned", "both"):
-            raise ModelError(f"Arm {arm} needs an adapter, and none is trained here.", "Ask with --arm rag.")
+        adapter = self.adapter(where) if arm in ("tuned", "both") else None
+        name = adapter.id if adapter else None
         language = detect(question)
-        if arm == "base":
-            return unaided(question, self._language_model(), self._config.model, language, on_sentence)
+        if arm in ("base", "tuned"):
+            model = self._workspace.tuned(adapter, self._progress) if adapter else self._language_model()
+            return unaided(question, model, self._config.model, language, on_sentence, arm=arm, adapter=name)
         clock = time.perf_counter()
         history = self._recall(chat, question, where) if chat else []
         asked = f"{history[-1][0]} {question}" if history and follows(question) else question
@@ -251,7 +293,7 @@ class Expert:
         found = answer(
             question,
             hits,
-            self._workspace.model(self._progress) if hits else None,
+            self._reader(adapter) if hits else None,
             settings=self._config.answer,
             model_settings=self._config.model,
             locate_quote=lambda passage, start, end: self._place(texts, passage, start, end),
@@ -262,10 +304,37 @@ class Expert:
             language=language,
             several=several,
             calibration=self._own_calibration(),
+            arm=arm,
+            adapter=name,
         )
         found = replace(found, seconds={**found.seconds, "retrieval": round(seconds, 4)})
         if chat and self._config.answer.memory and not found.abstained:
             self._remember(chat, question, found)
+        return found
+
+    def adapter(self, where: Filter = EVERYTHING) -> Adapter:
+        """The adapter of the arms tuned and both, as model.adapter names it.
+
+        What it was trained on is in its weights, where no filter reaches: a reader needs every
+        label of it.
+
+        Raises:
+            ModelError: there is none.
+            TrainingError: it is not whole, or the reader lacks a label.
+        """
+        folder, name = self._workspace.folder.adapters_dir, self._config.model.adapter
+        found = adapters.current(folder) if name == "auto" else adapters.find(folder, name)
+        if found is None:
+            raise ModelError(
+                "This needs an adapter, and none is in use here.",
+                "Train one (`loresmith train`), choose one (`loresmith adapters use ID`), or ask with "
+                "--arm rag.",
+            )
+        if where.access is not None and not set(found.labels) <= set(where.access):
+            raise TrainingError(
+                f"The adapter {found.id} was trained on documents that this reader may not see.",
+                "Ask with --arm rag, or train an adapter on what everybody may see.",
+            )
         return found
 
     def find(self, question: str, k: int | None = None, where: Filter = EVERYTHING) -> tuple[list[Hit], bool]:
@@ -317,6 +386,12 @@ class Expert:
         if model is None:
             raise ModelError('This needs a language model, and model.name is "none".', "Use --model auto.")
         return model
+
+    def _reader(self, adapter: Adapter | None) -> LanguageModel | None:
+        """What reads the passages; None only quotes."""
+        if adapter is not None:
+            return self._workspace.tuned(adapter, self._progress)
+        return self._workspace.model(self._progress)
 
     def _own_calibration(self) -> Calibration | None:
         """What `loresmith calibrate` fitted to this workspace, if it did."""

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cache
 
 from loresmith.answering import abstain, prompt, quoting
 from loresmith.answering.abstain import Calibration
@@ -109,6 +110,7 @@ def answer(
     several: bool = False,
     calibration: Calibration | None = None,
     arm: Arm = "rag",
+    adapter: str | None = None,
 ) -> Answer:
     """Answer `question` from `hits`.
 
@@ -121,6 +123,7 @@ def answer(
         language: of the question, ISO 639-1; the answer is asked for in it.
         calibration: instead of the one that ships, for questions in the passages' language.
         several: the question wants figures of several documents beside each other.
+        arm, adapter: what answers; with "both" the model was trained to abstain by itself.
 
     Raises:
         ModelError: the model cannot answer.  EndpointError: its endpoint failed.
@@ -200,6 +203,7 @@ def answer(
         sentences=sentences,
         hits=tuple(hits),
         model=model.name if model is not None else "none",
+        adapter=adapter,
         arm=arm,
         confidence=round(confidence, 4),
         reason=reason,
@@ -212,6 +216,17 @@ def answer(
 def abstention(language: str) -> str:
     """The words of an abstention in the question's language, English where it is not known."""
     return _ABSTENTION.get(language, _ABSTENTION["en"])
+
+
+def refuses(text: str) -> bool:
+    """Whether a sentence of a model says that it cannot tell, in the words that training teaches or
+    in others."""
+    return is_refusal(text) or fold(text).strip(" .。") in _abstentions()
+
+
+@cache
+def _abstentions() -> frozenset[str]:
+    return frozenset(fold(words).strip(" .。") for words in _ABSTENTION.values())
 
 
 def _closed(text: str) -> str:
@@ -241,7 +256,7 @@ def _generate(
     for text in _written(model, built, settings, tokens):
         seconds["generation"] += time.perf_counter() - clock
         clock = time.perf_counter()
-        if is_refusal(text):
+        if refuses(text):
             draft.refused = True
         outcome = verify(text, draft.question, draft.found, draft.locate_quote, draft.document_text)
         if isinstance(outcome, str):

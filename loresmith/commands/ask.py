@@ -121,7 +121,14 @@ def similar(
 def ask(
     call: Call,
     question: QuestionArgument = None,
-    arm: Annotated[Arm, typer.Option("--arm", help="What answers.")] = "rag",
+    arm: Annotated[
+        Arm,
+        typer.Option(
+            "--arm",
+            help="What answers: the model alone (base), with the documents (rag), with the trained "
+            "adapter (tuned), or with adapter and documents (both).",
+        ),
+    ] = "rag",
     k: KOption = None,
     file: FileOption = None,
     out: OutOption = None,
@@ -144,7 +151,8 @@ def ask(
     citations = show.Citations()
     with call.workspace(flags) as workspace, call.progress() as progress:
         where = make_filter(workspace, source, document, label, access, since, until)
-        say_choice(call, workspace)
+        if arm in ("base", "rag"):
+            say_choice(call, workspace)
         expert = workspace.expert(progress)
         if file is not None:
             batch.run(call, file, out, lambda q: expert.ask(q, arm=arm, where=where, k=k).to_dict())

@@ -50,7 +50,8 @@ def closing(call: Call, answer: Answer, citations: Citations) -> None:
         call.say("\n")
         _sources(call, answer, citations)
     total = sum(answer.seconds.values())
-    call.note(f"{answer.model}, {total:.1f} s")
+    tuned = f" with {answer.adapter}" if answer.adapter else ""
+    call.note(f"{answer.model}{tuned}, {total:.1f} s")
 
 
 def _sources(call: Call, answer: Answer, citations: Citations) -> None:

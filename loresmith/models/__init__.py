@@ -16,7 +16,7 @@ from loresmith.types import Embedder, LanguageModel, Progress, TunedModel
 if TYPE_CHECKING:
     from loresmith.models.reranker import Scorer
 
-__all__ = ["load_embedder", "load_language_model", "load_reranker"]
+__all__ = ["base_of", "load_embedder", "load_language_model", "load_reranker"]
 
 
 def load_embedder(settings: EmbedderSection, progress: Progress | None = None) -> Embedder:
@@ -89,6 +89,11 @@ def load_reranker(folder: str) -> Scorer:
     from loresmith.models import reranker
 
     return reranker.load(folder)
+
+
+def base_of(settings: ModelSection) -> str:
+    """The name of the model that answers without an adapter: what "auto" chooses, else as it stands."""
+    return settings.name if settings.name != "auto" else _automatic(settings, None)
 
 
 def _automatic(settings: ModelSection, adapter: Path | None) -> str:
