@@ -16,14 +16,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from loresmith.config import TrainingSection
-from loresmith.training import defaults, packing
+from loresmith.training import defaults
 from loresmith.training.footprint import Approach, Footprint, Setup, footprint, trainable
 from loresmith.training.hardware import GIB, Hardware
+from loresmith.training.lengths import USUAL, Lengths, largest_micro
 from loresmith.training.shapes import Architecture
-from loresmith.training.values import Recipe, Row
+from loresmith.training.values import Recipe
+
+__all__ = ["Cards", "Lengths", "Measured", "MethodPlan", "Plan", "hours", "plan", "with_measured"]
 
 METHODS: tuple[Approach, ...] = ("full", "lora", "qlora")
 
@@ -36,33 +37,13 @@ USABLE = 0.94
 LIMIT = 1024
 """GPUs beyond which no count is looked for."""
 
-STEPS_LOOKED_AT = 500
-"""Steps among which the one with the largest micro-batch is looked for."""
-
-# What is assumed where there is no dataset: rows, tokens of each, share that carries loss.
-USUAL_ROWS, USUAL_LENGTH, USUAL_LEARNED = 1000, 300, 0.2
+SLOW_BELOW = {"cpu": 256, "cuda": 1024}
+"""Tokens of a forward pass below which computing activations again is the lesser loss of time."""
 
 # Elements a second that come out of 4 bits: on one core (measured), and on a GPU as a share of its
 # operations (it is bound by memory bandwidth, which grows about as they do).
 UNPACKED_A_CORE = 230e6
 OPERATIONS_AN_UNPACKED = 400
-
-
-@dataclass(frozen=True, slots=True)
-class Lengths:
-    """Tokens of each training row. `estimated`: counted in characters, or not counted at all."""
-
-    values: tuple[int, ...]
-    learned: float = USUAL_LEARNED
-    estimated: bool = False
-    source: str = ""
-
-    @property
-    def tokens(self) -> int:
-        return sum(self.values)
-
-
-USUAL = Lengths((USUAL_LENGTH,) * USUAL_ROWS, estimated=True, source="assumed: no dataset was named")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +72,7 @@ class MethodPlan:
 
     Attributes:
         recipe: what `train` would run (None for "full", which is planned but not offered).
+        smaller: its micro-batch is smaller than usual, for the sake of memory.
         obstacle: why it cannot be trained here ("" where it can).
         seconds: of the whole run on the plan's hardware.
     """
@@ -105,6 +87,7 @@ class MethodPlan:
     seconds: float
     tokens_per_second: float
     gpus: tuple[Cards, ...]
+    smaller: bool = False
     obstacle: str = ""
     measured: Measured | None = None
 
@@ -231,17 +214,8 @@ def _method(
     setup = _setup(method, model, rows, recipe, hardware, precision)
     if hardware.count > 1 and (method == "full" or settings.strategy == "fsdp2"):
         setup = replace(setup, world=hardware.count)
-    if not setup.checkpointing and settings.checkpointing == "auto" and _short(model, setup, hardware):
-        setup = replace(setup, checkpointing=True)
-    # As the loop does when memory runs out: half the micro-batch, the same step.
-    while (
-        settings.micro_tokens is None
-        and recipe.micro_tokens > setup.longest
-        and _short(model, setup, hardware)
-    ):
-        recipe = replace(recipe, micro_tokens=max(setup.longest, recipe.micro_tokens // 2))
-        setup = replace(setup, micro_tokens=largest_micro(rows, recipe))
-    recipe = replace(recipe, checkpointing=setup.checkpointing)
+    usual = recipe.micro_tokens
+    recipe, setup = _fitted(recipe, setup, model, rows, settings, hardware)
     memory = footprint(model, setup)
     tokens = round(rows.tokens * recipe.epochs)
     speed = 1 / seconds_a_token(model, setup, hardware)
@@ -256,8 +230,34 @@ def _method(
         seconds=tokens / speed,
         tokens_per_second=speed,
         gpus=tuple(cards(model, setup, size) for size in GPU_SIZES),
+        smaller=recipe.micro_tokens < usual,
         obstacle=_obstacle(method, model, memory, hardware),
     )
+
+
+def _fitted(
+    recipe: Recipe,
+    setup: Setup,
+    model: Architecture,
+    rows: Lengths,
+    settings: TrainingSection,
+    hardware: Hardware,
+) -> tuple[Recipe, Setup]:
+    """The first that fits of: smaller micro-batches (the same step), activations computed again, both.
+    Where nothing does, the smallest."""
+    sizes = [recipe.micro_tokens]
+    while settings.micro_tokens is None and sizes[-1] > setup.longest:
+        sizes.append(max(setup.longest, sizes[-1] // 2))
+    quick = [size for size in sizes if size >= SLOW_BELOW[hardware.kind]] or sizes[:1]
+    tries = [(size, setup.checkpointing) for size in (quick if settings.checkpointing == "auto" else sizes)]
+    if settings.checkpointing == "auto":
+        tries += [(size, True) for size in sizes]
+    for size, again in tries:
+        smaller = replace(recipe, micro_tokens=size, checkpointing=again)
+        needed = replace(setup, micro_tokens=largest_micro(rows, smaller), checkpointing=again)
+        if not _short(model, needed, hardware):
+            break
+    return smaller, needed
 
 
 def _recipe(
@@ -317,40 +317,6 @@ def _obstacle(method: Approach, model: Architecture, memory: Footprint, hardware
         each = " each" if hardware.count > 1 else ""
         return f"needs {memory.peak / GIB:.1f} GiB{each}, {room / GIB:.1f} are there"
     return ""
-
-
-# --- rows -----------------------------------------------------------------------------------------
-
-
-def random_rows(lengths: Sequence[int], learned: float, vocabulary: int) -> list[Row]:
-    """Rows of these lengths with tokens that mean nothing; the last share of each carries loss."""
-    random = np.random.default_rng(0)
-    rows = []
-    for length in lengths:
-        loss = np.zeros(length, np.bool_)
-        loss[length - max(1, round(learned * length)) :] = True
-        rows.append(Row(random.integers(0, vocabulary, length).astype(np.int32), loss))
-    return rows
-
-
-def largest_step(rows: Sequence[Row], recipe: Recipe) -> tuple[list[Row], int]:
-    """The rows of the optimiser step whose micro-batch is the largest of the run's beginning, and the
-    tokens of that micro-batch."""
-    best: tuple[list[Row], int] = ([], 0)
-    steps = packing.steps(rows, batch_tokens=recipe.batch_tokens, seed=recipe.seed, epoch=0)
-    for members in steps[:STEPS_LOOKED_AT]:
-        chosen = [rows[i] for i in members]
-        packed = packing.batch(chosen, micro_tokens=recipe.micro_tokens)
-        size = max(len(micro.ids) for micro in packed.micros)
-        if size > best[1]:
-            best = chosen, size
-    return best
-
-
-def largest_micro(rows: Lengths, recipe: Recipe) -> int:
-    """Tokens of the largest micro-batch of the run's beginning."""
-    blank = [Row(np.zeros(n, np.int32), np.zeros(n, np.bool_)) for n in rows.values]
-    return largest_step(blank, recipe)[1]
 
 
 # --- GPUs -----------------------------------------------------------------------------------------

@@ -138,7 +138,7 @@ def measure(task: dict[str, Any]) -> Measured:
 
 def _rows(task: dict[str, Any], tokenizer: Any) -> list[Any]:
     if task["dataset"] is None:
-        from loresmith.training.plan import random_rows
+        from loresmith.training.lengths import random_rows
 
         return random_rows(task["lengths"], task["learned"], task["vocabulary"])
     from loresmith.dataset import store
@@ -154,7 +154,7 @@ def _rows(task: dict[str, Any], tokenizer: Any) -> list[Any]:
 
 def _largest_step(rows: Sequence[Any], recipe: Recipe) -> list[Any]:
     """The rows of the optimiser step with the largest micro-batch."""
-    from loresmith.training.plan import largest_step
+    from loresmith.training.lengths import largest_step
 
     return largest_step(rows, recipe)[0]
 
