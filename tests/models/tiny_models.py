@@ -7,6 +7,7 @@ token alone: `LOGIT` for the token that the table names, 0 for all others. Hence
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import struct
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import save_file
 
 PHI3_TEMPLATE = (
     "{% for message in messages %}"
@@ -22,7 +24,7 @@ PHI3_TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ '<|endoftext|>' }}{% endif %}"
 )
 PHI3_TAGS = ["<|endoftext|>", "<|assistant|>", "<|system|>", "<|end|>", "<|user|>"]
-WORDS = ["The", " torque", " is", " 25", " Nm", ".", " It", " Yes", " No"]
+WORDS = ["The", " torque", " is", " 25", " Nm", ".", " It", " Yes", " No", " 49"]
 LOGIT = 9.0
 
 
@@ -101,6 +103,35 @@ def write_phi3_gguf(
     if template:
         metadata["tokenizer.chat_template"] = template
     return write_gguf(path, metadata, tensors)
+
+
+def write_lora(folder: Path, before: str, instead: str, *, feed_forward: int = 32, **card: Any) -> Path:
+    """An adapter, as PEFT writes it, for the model of `write_phi3_gguf`: behind the token `before`
+    the model goes on as if the token had been `instead`."""
+    tokens = vocabulary()
+    size = len(tokens) + -len(tokens) % 32
+    up_a, up_b = np.zeros((1, size), np.float32), np.zeros((2 * feed_forward, 1), np.float32)
+    down_a, down_b = np.zeros((1, feed_forward), np.float32), np.zeros((size, 1), np.float32)
+    # The first unit of the feed-forward layer answers to `before`, and adds `instead` to the stream.
+    up_a[0, tokens.index(before.replace(" ", "▁"))] = 1
+    up_b[0] = up_b[feed_forward] = 1
+    down_a[0, 0] = 1
+    down_b[tokens.index(instead.replace(" ", "▁"))] = 1
+    layer = "base_model.model.model.layers.0.mlp"
+    folder.mkdir(parents=True)
+    save_file(
+        {
+            f"{layer}.gate_up_proj.lora_A.weight": up_a,
+            f"{layer}.gate_up_proj.lora_B.weight": up_b,
+            f"{layer}.down_proj.lora_A.weight": down_a,
+            f"{layer}.down_proj.lora_B.weight": down_b,
+        },
+        folder / "adapter_model.safetensors",
+    )
+    config = {"peft_type": "LORA", "r": 1, "lora_alpha": 1, "target_modules": ["gate_up_proj", "down_proj"]}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    (folder / "card.json").write_text(json.dumps({"id": folder.name, "method": "lora", **card}))
+    return folder
 
 
 def write_gguf(path: Path, metadata: dict[str, Any], tensors: dict[str, np.ndarray]) -> Path:
