@@ -179,7 +179,7 @@ def find(adapters_dir: Path, name: str) -> Adapter:
     hint = f"Did you mean {near[0]}? " if near else ""
     raise TrainingError(
         f"{name}: no adapter of that name here.",
-        f"{hint}There is: {', '.join(known)}." if known else "Train one: loresmith train",
+        f"{hint}Here: {', '.join(known)}." if known else "Train one: loresmith train",
     )
 
 

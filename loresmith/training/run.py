@@ -88,17 +88,17 @@ def train(
     """
     settings = workspace.config.training
     with distributed.group(settings.strategy) as group, _alone(workspace, group):
-        asked = start.resumed(workspace) if resume else start.asked(workspace, dataset, progress)
+        asked = start.resumed(workspace) if resume else start.asked(workspace, dataset)
         loaded = base.load(
             asked.model,
             method=asked.method,
-            precision=asked.recipe.precision if asked.recipe else settings.precision,
+            precision=asked.recipe.precision if asked.recipe else asked.settings.precision,
             device=group.load_device,
             quant_storage="float32" if settings.strategy == "fsdp2" and group.world > 1 else "uint8",
             progress=progress,
         )
-        rows, dev, problems = _rows(asked, loaded, settings.max_length)
-        recipe = asked.recipe or recipes.resolve(settings, loaded, rows)
+        rows, dev, problems = _rows(asked, loaded)
+        recipe = asked.recipe or recipes.resolve(asked.settings, loaded, rows)
         name = adapter_id(recipe, asked.dataset.id, loaded.fingerprint)
         folder = workspace.adapters_dir / name
         if group.from_leader(start.whole(folder, asked, loaded.fingerprint, resume=resume, again=again)):
@@ -135,15 +135,16 @@ def train(
 
 def adapter_id(recipe: Recipe, dataset: str, fingerprint: str) -> str:
     """`<method>-<8 hex>` of what the adapter is made of; where the model lies does not matter, nor
-    how often the run is kept."""
-    made_of = {k: v for k, v in recipe.to_dict().items() if k not in ("model", "checkpoint_seconds")}
+    what memory there was on that day."""
+    circumstances = ("model", "micro_tokens", "checkpointing", "checkpoint_seconds")
+    made_of = {k: v for k, v in recipe.to_dict().items() if k not in circumstances}
     raw = json.dumps([made_of, dataset, fingerprint], sort_keys=True)
     return f"{recipe.method}-{hashlib.sha256(raw.encode()).hexdigest()[:8]}"
 
 
-def _rows(asked: start.Asked, loaded: Base, max_length: int) -> tuple[list[Row], list[Row], tuple[str, ...]]:
+def _rows(asked: start.Asked, loaded: Base) -> tuple[list[Row], list[Row], tuple[str, ...]]:
     """Training rows, dev rows, and why others were left out."""
-    length = asked.recipe.max_length if asked.recipe else max_length
+    length = asked.recipe.max_length if asked.recipe else asked.settings.max_length
     rows, problems = tokens.rows(asked.dataset.train, loaded.tokenizer, max_length=length)
     dev, more = tokens.rows(asked.dataset.dev, loaded.tokenizer, max_length=length)
     said = tuple(f"{problem.example}: {problem.reason}" for problem in (*problems, *more))

@@ -7,42 +7,51 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from loresmith.config import ModelSection
+from loresmith.config import TrainingSection
 from loresmith.dataset import store
 from loresmith.dataset.example import Dataset
 from loresmith.errors import DatasetError, ModelError, TrainingError
-from loresmith.training import adapters, record
+from loresmith.models import auto, download, registry
+from loresmith.training import adapters, architecture, choice, hardware, lengths, record
+from loresmith.training import plan as plans
 from loresmith.training.values import Method, Recipe
-from loresmith.types import Progress
 from loresmith.workspace import WorkspaceDir, fsync_dir, translated_os_errors, write_atomic
+
+PATIENCE = {"quick": 15 * 60, "normal": 60 * 60, "thorough": 4 * 60 * 60}
+"""Seconds that a training may take by the forecast where the model is for the program to choose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """Attributes:
-    reason: why this model and this method, in a sentence or two.
-    recipe, fingerprint: of the run that is resumed.
+    """What a run is about.
+
+    Attributes:
+        settings: as configured, with what the forecast of memory asks for.
+        reason: why this model and this method, in a sentence or two.
+        recipe, fingerprint: of the run that is resumed.
     """
 
     dataset: Dataset
     model: str
     method: Method
+    settings: TrainingSection
     reason: str = ""
     recipe: Recipe | None = None
     fingerprint: str = ""
     started: str = field(default_factory=record.now)
 
 
-def asked(workspace: WorkspaceDir, dataset: str | None, progress: Progress | None) -> Asked:
+def asked(workspace: WorkspaceDir, dataset: str | None) -> Asked:
     """A new run, as the configuration wants it.
 
     Raises:
         DatasetError: there is no such dataset, or it has no training row.
         ModelError: the model is none that could be trained.
+        TrainingError: no method fits the memory.
     """
     data = store.load(workspace.datasets_dir, dataset)
     if not data.train:
@@ -50,9 +59,14 @@ def asked(workspace: WorkspaceDir, dataset: str | None, progress: Progress | Non
             f"Dataset {data.id} has no row to train on.",
             "`loresmith dataset show` tells what was rejected; build or import more.",
         )
-    model, why = _model(workspace.config.model)
-    method, reason = _method(workspace, model, data)
-    return Asked(dataset=data, model=model, method=method, reason=" ".join(filter(None, (why, reason))))
+    found = _chosen(workspace, data)
+    return Asked(
+        dataset=data,
+        model=found.model,
+        method=found.method,
+        settings=found.settings,
+        reason=found.reason,
+    )
 
 
 def resumed(workspace: WorkspaceDir) -> Asked:
@@ -71,6 +85,7 @@ def resumed(workspace: WorkspaceDir) -> Asked:
             dataset=store.load(workspace.datasets_dir, raw["dataset"]),
             model=recipe.model,
             method=recipe.method,
+            settings=workspace.config.training,
             reason=raw["reason"],
             recipe=recipe,
             fingerprint=raw["base_fingerprint"],
@@ -130,26 +145,70 @@ def _recipe(raw: dict[str, Any]) -> Recipe:
     return Recipe(**{**raw, "targets": tuple(raw["targets"])})
 
 
-def _model(settings: ModelSection) -> tuple[str, str]:
-    """The base by name, and why where that was a choice."""
-    if settings.endpoint:
+# --- model and method -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Base and method, the settings with what memory asks for, and why. `seconds` by the forecast."""
+
+    model: str
+    method: Method
+    settings: TrainingSection
+    reason: str
+    seconds: float = 0.0
+    obstacle: str = ""
+
+
+def _chosen(workspace: WorkspaceDir, data: Dataset) -> _Choice:
+    config = workspace.config
+    if config.model.endpoint:
         raise ModelError(
-            f"{settings.name} answers at {settings.endpoint} and cannot be trained here.",
+            f"{config.model.name} answers at {config.model.endpoint} and cannot be trained here.",
             "Name a model of this machine: --model NAME --set model.endpoint=",
         )
-    if settings.name == "none":
+    if config.model.name == "none":
         raise ModelError('Training needs a language model, and model.name is "none".', "Use --model NAME.")
-    if settings.name != "auto":
-        return settings.name, ""
-    from loresmith.models import auto
+    machine = hardware.here()
+    if config.model.name != "auto":
+        return _by_plan(config.model.name, config.training, data, machine)
+    here = [row for row in registry.ROWS if row.kind == "language" and download.present(row)]
+    if not here:
+        row, why = auto.choose_language_model(config.model)
+        found = _by_plan(row.name, config.training, data, machine)
+        return replace(found, reason=f"{why} {found.reason}".strip())
+    passed: list[str] = []
+    smallest = min(here, key=lambda row: row.parameters)
+    for row in sorted(here, key=lambda row: -row.parameters):
+        try:
+            found = _by_plan(row.name, config.training, data, machine)
+        except TrainingError as error:
+            passed.append(error.problem)
+            continue
+        patient = found.seconds <= PATIENCE[config.training.effort] or row is smallest
+        if patient and not found.obstacle:
+            why = f"{row.name}: forecast {plans.hours(found.seconds)}."
+            return replace(found, reason=" ".join(filter(None, (why, *passed, found.reason))))
+        passed.append(f"Not {row.name}: {found.obstacle or 'forecast ' + plans.hours(found.seconds)}.")
+    raise TrainingError(f"No model that is here can be trained. {' '.join(passed)}", "Free memory.")
 
-    row, why = auto.choose_language_model(settings)
-    return row.name, why
 
-
-def _method(workspace: WorkspaceDir, model: str, data: Dataset) -> tuple[Method, str]:
-    """The method, and why where that was a choice."""
-    wanted = workspace.config.training.method
-    if wanted != "auto":
-        return wanted, ""
-    return "lora", ""
+def _by_plan(name: str, settings: TrainingSection, data: Dataset, machine: hardware.Hardware) -> _Choice:
+    method: Method = "lora" if settings.method == "auto" else settings.method
+    reason = ""
+    try:
+        shape = architecture.read(name)
+    except ModelError as error:
+        # The loader knows more families than the planner; what is wrong with a name it says better.
+        return _Choice(name, method, settings, f"Not planned: {error.problem}")
+    plan = plans.plan(shape, lengths.of(data.train, shape, f"dataset {data.id}"), settings, machine)
+    if settings.method == "auto":
+        method, reason = choice.choose_method(plan)
+    planned = plan.method(method)
+    if planned.obstacle:
+        reason = f"By the forecast {method} does not fit: {planned.obstacle}. It is tried all the same."
+    if planned.recipe is not None and settings.checkpointing == "auto" and planned.recipe.checkpointing:
+        settings = settings.model_copy(update={"checkpointing": "on"})
+    if planned.recipe is not None and settings.micro_tokens is None and planned.smaller:
+        settings = settings.model_copy(update={"micro_tokens": planned.recipe.micro_tokens})
+    return _Choice(name, method, settings, reason, planned.seconds, planned.obstacle)
