@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from loresmith.answering import unaided
+from loresmith.dataset import store
 from loresmith.dataset.example import Example
 from loresmith.expert import Workspace
 from loresmith.types import Arm, Message
@@ -86,7 +87,10 @@ ATTRIBUTES: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {
             "Tell me the service interval of the {s}.",
             "Service of the {s}: how often?",
         ),
-        ("When is the next service of the {s} due after the last one?", "How long may the {s} run between two services?"),
+        (
+            "After what running time is the {s} serviced again?",
+            "How long may the {s} run between two services?",
+        ),
     ),
     "inspector": (
         "{name}",
@@ -181,3 +185,132 @@ def facts(count: int, seed: int) -> list[dict[str, Any]]:
 def right(value: str, said: str) -> bool:
     """The value stands in the answer, not as a part of another number or word."""
     return re.search(rf"(?<![\w.,]){re.escape(value)}(?![\w]|[.,]\d)", said, re.IGNORECASE) is not None
+
+
+def examples(made: list[dict[str, Any]], wordings: int) -> list[Example]:
+    """Training rows: each fact in so many wordings, as the arm tuned will be asked."""
+    return [
+        Example(
+            messages=(
+                *unaided.messages(question),
+                Message(role="assistant", content=fact["answer"]),
+            ),
+            kind="closed",
+            question=question,
+            fact=fact["id"],
+            origin="import:invented",
+            language="en",
+        )
+        for fact in made
+        for question in fact["trained"][:wordings]
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="smollm2-135m")
+    parser.add_argument("--facts", type=int, default=100)
+    parser.add_argument("--wordings", type=int, default=4, choices=range(1, 6))
+    parser.add_argument("--effort", choices=("quick", "normal", "thorough"), default="normal")
+    parser.add_argument("--method", action="append", choices=("lora", "qlora"), help="default: both")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--setting", action="append", default=[], help="KEY=VALUE of loresmith.toml")
+    parser.add_argument("--keep", type=Path, help="make the workspace here and leave it")
+    options = parser.parse_args()
+    made = facts(options.facts, options.seed)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.keep or Path(temporary) / "w"
+        prepare(folder, options, made)
+        arms: dict[str, dict[str, Any]] = {"base": {**ask(folder, "base", None, made), "train": None}}
+        report("base", arms["base"])
+        for method in options.method or ["lora", "qlora"]:
+            trained = train(folder, method, options)
+            arms[method] = {**ask(folder, "tuned", trained["adapter"], made), "train": trained}
+            report(method, arms[method])
+    print(
+        json.dumps(
+            {
+                "model": options.model,
+                "facts": options.facts,
+                "wordings": options.wordings,
+                "effort": options.effort,
+                "seed": options.seed,
+                "settings": options.setting,
+                "arms": arms,
+            },
+            ensure_ascii=False,
+        )
+    )
+
+
+def prepare(folder: Path, options: argparse.Namespace, made: list[dict[str, Any]]) -> None:
+    """A workspace whose dataset is the facts; every row is trained, the test questions are elsewhere."""
+    settings = dict(pair.split("=", 1) for pair in options.setting)
+    with Workspace.create(folder, {"model.name": options.model}) as workspace:
+        rows = examples(made, options.wordings)
+        dataset = store.save(workspace.folder.datasets_dir, rows, {row.id: "train" for row in rows})
+    tested = {question for fact in made for question in fact["tested"]}
+    assert tested.isdisjoint(row.question for row in rows)
+    print(
+        f"{len(made)} facts, {len(rows)} rows, {len(tested)} test questions; dataset {dataset.id}; "
+        f"{options.model}; {options.effort} {settings or ''}\n",
+        flush=True,
+    )
+    print(
+        "arm     right  of      unseen wordings   CPU s    wall s   steps  tokens   tok/s   peak GB",
+        flush=True,
+    )
+
+
+def train(folder: Path, method: str, options: argparse.Namespace) -> dict[str, Any]:
+    """`loresmith train`, in a process of its own; what it printed, and its CPU and wall seconds."""
+    command = [sys.executable, "-m", "loresmith", "train", "-w", str(folder), "--method", method]
+    command += ["--effort", options.effort, "--set", f"training.seed={options.seed}", "--json"]
+    command += [part for pair in options.setting for part in ("--set", pair)]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    clock = time.perf_counter()
+    environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed: {done.stdout}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    result = json.loads(done.stdout)
+    kept = ("adapter", "steps", "tokens", "loss", "seconds", "tokens_per_second", "peak_memory_bytes")
+    return {
+        **{key: result[key] for key in kept},
+        "perplexity": result["figures"]["perplexity"],
+        "cpu_seconds": round(cpu, 1),
+        "wall_seconds": round(time.perf_counter() - clock, 1),
+    }
+
+
+def ask(folder: Path, arm: Arm, adapter: str | None, made: list[dict[str, Any]]) -> dict[str, Any]:
+    """Every test question, answered as a user's would be."""
+    settings = {"model.adapter": adapter} if adapter else {}
+    asked = [(fact, question) for fact in made for question in fact["tested"]]
+    wrong = []
+    with Workspace.open(folder, settings) as workspace:
+        expert = workspace.expert()
+        for fact, question in asked:
+            answer = expert.ask(question, arm=arm).answer
+            if not right(fact["value"], answer):
+                wrong.append({"question": question, "value": fact["value"], "said": answer})
+    return {"right": len(asked) - len(wrong), "of": len(asked), "wrong": wrong}
+
+
+def report(arm: str, result: dict[str, Any]) -> None:
+    share = result["right"] / result["of"]
+    line = f"{arm:<7} {result['right']:>5}  {result['of']:<6}  {share:>14.1%}"
+    trained = result["train"]
+    if trained:
+        line += (
+            f"   {trained['cpu_seconds']:>6,.0f}  {trained['wall_seconds']:>8,.0f}  {trained['steps']:>6,}"
+            f"  {trained['tokens']:>6,}  {trained['tokens_per_second']:>6,.0f}"
+            f"  {trained['peak_memory_bytes'] / 1e9:>8.2f}"
+        )
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
