@@ -167,7 +167,8 @@ class _Found:
         language = example.language or detect(f"{example.question} {example.answer}")
         if wanted and language and language not in wanted:
             return f"wrong language: {language}, wanted {', '.join(wanted)}"
-        if example.origin.startswith("feedback:") or example.kind == "abstain":
+        # What code or a person made is in the language it was made in; a quote may be in another.
+        if not example.origin.startswith(("import:", "teacher:")) or example.kind == "abstain":
             return ""
         question, answer = example.question, example.answer
         if min(question.count(" "), answer.count(" ")) < _SURE and question.isascii() and answer.isascii():
@@ -230,14 +231,14 @@ def _without_copies(found: _Found, rows: list[_Row]) -> list[_Row]:
         if (same := exact.get(row.example.id)) is not None:
             found.reject(row.example, f"duplicate: the same as {_named(same)}")
         elif (same := near.get(key)) is not None:
-            found.reject(row.example, f"near-duplicate: in other spelling {_named(same)}")
+            found.reject(row.example, f"near-duplicate: but for spelling the same as {_named(same)}")
         else:
             exact[row.example.id] = near[key] = row
             kept.append(row)
     texts = [f"{row.question} {row.answer}" if _alone(row) else _whole(row) for row in kept]
     copies = duplicates.copies(texts)
     for position, first in copies.items():
-        found.reject(kept[position].example, f"near-duplicate: nearly {_named(kept[first])}")
+        found.reject(kept[position].example, f"near-duplicate: nearly the same as {_named(kept[first])}")
     return [row for position, row in enumerate(kept) if position not in copies]
 
 

@@ -56,7 +56,7 @@ def reason_kind(reason: str) -> str:
     >>> reason_kind("too long: 2,311 tokens, at most 1,024")
     'too long'
     """
-    return re.split(r"[:(“]|\d", reason)[0].strip()
+    return re.split(r"[:(“]", reason)[0].strip()
 
 
 def _histogram(tokens: Sequence[int]) -> dict[str, int]:
@@ -82,7 +82,7 @@ def warnings(figures: Mapping[str, Any], *, rejects_personal: bool) -> Iterator[
         )
     abstain = kinds.get("abstain", 0)
     reading = kinds.get("grounded", 0) + abstain
-    if 0 < reading < FEW_PASSAGES:
+    if rows >= FEW_ROWS and 0 < reading < FEW_PASSAGES:
         yield (
             f"Too little to teach the arm both to read: {reading} rows with passages; "
             "some hundreds are wanted."
@@ -92,7 +92,7 @@ def warnings(figures: Mapping[str, Any], *, rejects_personal: bool) -> Iterator[
             f"{abstain} of {reading} rows with passages abstain: a model that is never shown when to say "
             "nothing will always say something (dataset.abstain)."
         )
-    if abstain > 0.6 * reading > 0:
+    if reading >= 20 and abstain > 0.6 * reading:
         yield f"{abstain} of {reading} rows with passages abstain: the model may learn to refuse."
     if personal := figures["personal_rows"]:
         parts = ", ".join(f"{seen['rows']:,} with {kind}" for kind, seen in figures["personal"].items())

@@ -234,7 +234,7 @@ def _record(header: list[str], cells: list[str]) -> dict[str, str] | Fault:
     if not header:
         return {str(column): cell for column, cell in enumerate(cells, 1)}
     if any(cell.strip() for cell in cells[len(header) :]):
-        return Fault(f"{len(cells)} cells, but the header has {len(header)} (is a quote missing?)")
+        return Fault(f"too many cells: {len(cells)}, the header has {len(header)} (is a quote missing?)")
     return dict(zip(header, chain(cells, [""] * (len(header) - len(cells))), strict=False))
 
 
@@ -268,7 +268,7 @@ def _csv(text: str, broken: frozenset[int], delimiter: str) -> Iterator[_Cells]:
         try:
             cells = next(reader)
         except csv.Error as error:
-            fault = "a quote is opened and never closed" if "end of data" in str(error) else str(error)
+            fault = "never closed" if "end of data" in str(error) else str(error)
         taken = feed.position - start
         if fault and taken == 1:
             # A space behind a closing quote is no reason to lose a row.
@@ -276,12 +276,12 @@ def _csv(text: str, broken: frozenset[int], delimiter: str) -> Iterator[_Cells]:
             fault, cells = ("", loose) if len(loose) == width else (fault, [])
         width = width or len(cells)
         if not fault and len(cells) > width and taken > 1:
-            fault = f"{len(cells)} cells, but the header has {width} (a quote is opened and closed later?)"
+            fault = f"{len(cells)} cells, the header has {width}"
         if fault:
-            yield number, Fault(f"{fault} (line {start + 1})")
+            yield number, Fault(f"wrong quotes: {fault} (line {start + 1})")
             wasted += taken > _SWALLOWED
             if wasted > _PATIENCE:
-                yield number + 1, Fault(f"too many unclosed quotes: nothing after line {start + 1} was read")
+                yield number + 1, Fault(f"wrong quotes: too many; nothing after line {start + 1} was read")
                 return
             feed.position = start + 1  # only the first line of what it swallowed is lost
             reader = csv.reader(feed, delimiter=delimiter, strict=True)

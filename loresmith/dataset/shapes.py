@@ -110,10 +110,10 @@ def example(reader: Reader, row: int | str, record: Any) -> Example | Fault:
     if isinstance(record, list) and record and all(isinstance(turn, dict) for turn in record):
         record = {"messages": record}
     if not isinstance(record, Mapping):
-        return Fault(f"not an object with named values but {_kind_of(record)}")
+        return Fault(f"not an object: {_kind_of(record)}")
     columns = reader.columns(record)
     if not columns:
-        return Fault(f"no question and answer among its columns ({listed(map(str, record))})")
+        return Fault(f"no question and answer: its columns are {listed(map(str, record)) or 'none'}")
     values = {role: record[name] for role, name in columns.items() if name in record}
     origin = f"import:{reader.file}#{row}"
     if record.get("kind") in _OWN_KINDS and "messages" in values:
@@ -180,35 +180,33 @@ def _turns(value: Any) -> list[Message] | Fault:
         try:
             value = json.loads(value)
         except ValueError:
-            return Fault("its messages are no JSON")
+            return Fault("no messages: not JSON")
     if isinstance(value, Mapping) and isinstance(value.get("messages"), list):
         value = value["messages"]
     if not isinstance(value, list) or not value:
-        return Fault("its messages are empty")
+        return Fault("no messages: empty")
     turns: list[Message] = []
     for number, turn in enumerate(value, 1):
         if not isinstance(turn, Mapping):
-            return Fault(f"message {number} is no object")
+            return Fault(f"not a message: number {number} is no object")
         speaker = next((turn[k] for k in ("role", "from", "speaker", "author") if k in turn), None)
         role = _SPEAKERS.get(str(speaker).casefold())
         if role is None:
             return Fault(
-                f"message {number} is by {speaker!r}: only system, user and assistant can be trained"
+                f"another speaker: message {number} is by {speaker!r} (only system, user, assistant)"
             )
         if turn.get("tool_calls") or turn.get("function_call"):
-            return Fault(f"message {number} calls a tool: only text can be trained")
+            return Fault(f"not only text: message {number} calls a tool")
         if turn.get("weight") == 0:
-            return Fault(
-                f"message {number} has weight 0: answers that shall not be learned cannot be kept apart"
-            )
+            return Fault(f"weight 0: message {number} shall not be learned, and answers cannot be kept apart")
         content = next((turn[k] for k in ("content", "value", "text") if k in turn), None)
         if isinstance(content, list):
             parts = [p.get("text") if isinstance(p, Mapping) else p for p in content]
             if not all(isinstance(p, str) for p in parts):
-                return Fault(f"message {number} holds something other than text")
+                return Fault(f"not only text: message {number} holds something else")
             content = "\n\n".join(map(str, parts))
         if not isinstance(content, str):
-            return Fault(f"message {number} has no text")
+            return Fault(f"not only text: message {number} has none")
         turns.append(Message(role=role, content=content))  # type: ignore[typeddict-item]
     return turns
 
