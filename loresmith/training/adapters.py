@@ -137,16 +137,20 @@ def current(adapters_dir: Path) -> Adapter | None:
         TrainingError: the one that is named is not whole.
         StorageError: current.json is damaged.
     """
+    name = _named(adapters_dir)
+    return read(adapters_dir / name) if name else None
+
+
+def _named(adapters_dir: Path) -> str | None:
     path = adapters_dir / CURRENT
     if not path.is_file():
         return None
     try:
-        name = json.loads(path.read_text(encoding="utf-8"))["adapter"]
+        return str(json.loads(path.read_text(encoding="utf-8"))["adapter"])
     except (ValueError, KeyError, TypeError) as error:
         raise StorageError(
             f"{path} cannot be read: {error}.", "Choose one: loresmith adapters use ID"
         ) from error
-    return read(adapters_dir / name) if name else None
 
 
 def find(adapters_dir: Path, name: str) -> Adapter:
@@ -167,7 +171,7 @@ def find(adapters_dir: Path, name: str) -> Adapter:
         return in_use
     if "/" in name or "\\" in name or name.startswith((".", "~")):
         return read(Path(name).expanduser())
-    if (adapters_dir / name).is_dir():
+    if name and name not in (".", "..") and (adapters_dir / name).is_dir():
         return read(adapters_dir / name)
     known = [adapter.id for adapter in listing(adapters_dir)]
     meant = [other for other in known if name and other.startswith(name)]
@@ -205,15 +209,14 @@ def remove(adapters_dir: Path, name: str) -> str:
     Raises:
         TrainingError: there is none of that name.
     """
-    folder = adapters_dir / name
-    if name in ("", "auto") or Path(name).name != name or not folder.is_dir():
-        folder = find(adapters_dir, name).folder
-        if folder.resolve().parent != adapters_dir.resolve():
-            raise TrainingError(f"{folder} lies outside this workspace.", "Delete that folder yourself.")
+    # Taken from what is there and never made from what was typed: `..` is no adapter.
+    own = {path.name: path for path in adapters_dir.iterdir()} if adapters_dir.is_dir() else {}
+    folder = own.get(name) or find(adapters_dir, name).folder
+    if folder not in own.values() or not folder.is_dir():
+        raise TrainingError(f"{folder} is no adapter of this workspace.", "See `loresmith adapters list`.")
     with translated_os_errors(folder):
-        path = adapters_dir / CURRENT
-        if path.is_file() and json.loads(path.read_text(encoding="utf-8")).get("adapter") == folder.name:
-            path.unlink()
+        if _named(adapters_dir) == folder.name:
+            (adapters_dir / CURRENT).unlink()
             fsync_dir(adapters_dir)
         # Without its card it is no adapter any more, however far the deletion comes.
         (folder / CARD).unlink(missing_ok=True)
