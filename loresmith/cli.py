@@ -13,7 +13,20 @@ from typing import Annotated, cast
 import typer
 
 from loresmith import __version__
-from loresmith.commands import ask, calibrate, chat, dataset, doctor, export, models, plan, sync, train, workspace
+from loresmith.commands import (
+    ask,
+    calibrate,
+    chat,
+    dataset,
+    doctor,
+    export,
+    feedback,
+    models,
+    plan,
+    sync,
+    train,
+    workspace,
+)
 from loresmith.commands.common import FAILED, STOPPED, USAGE, complain
 
 app = typer.Typer(
@@ -28,6 +41,7 @@ workspace.register(app)
 sync.register(app)
 ask.register(app)
 chat.register(app)
+feedback.register(app)
 dataset.register(app)
 plan.register(app)
 train.register(app)

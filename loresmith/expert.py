@@ -51,6 +51,7 @@ from loresmith.types import (
 from loresmith.workspace import WorkspaceDir
 
 if TYPE_CHECKING:
+    from loresmith.dataset.feedback import Verdict
     from loresmith.sync import SyncReport
     from loresmith.verify import VerifyReport
 
@@ -171,6 +172,29 @@ class Workspace:
     def ask(self, question: str, **options: Any) -> Answer:
         """`Expert.ask` of this workspace's expert."""
         return self.expert().ask(question, **options)
+
+    def feedback(self, answer: Answer, verdict: Verdict, correction: str = "") -> str:
+        """Keep what a person says of an answer; the next dataset learns from it. Returns its id.
+
+        Args:
+            verdict: "approved", "corrected" (with the right answer) or "rejected".
+
+        Raises:
+            UsageError: a correction is missing, or given without the verdict "corrected".
+        """
+        from loresmith.dataset import feedback
+
+        return feedback.record(
+            self.folder,
+            answer.question,
+            answer.answer,
+            verdict,
+            correction=correction,
+            passages=[hit.passage for hit in answer.hits],
+            cited=[citation.passage for sentence in answer.sentences for citation in sentence.citations],
+            abstained=answer.abstained,
+            model=answer.model,
+        )
 
     def forget(self, chat: str | None = None) -> int:
         """Erase what a conversation, or every one, has left behind; returns the number of turns."""

@@ -60,17 +60,7 @@ def record(
     Raises:
         UsageError: something is missing or does not go together.
     """
-    question, answer, correction = question.strip(), answer.strip(), correction.strip()
-    if verdict not in get_args(Verdict):
-        raise UsageError(f"{verdict!r} is no verdict.", f"One of: {', '.join(get_args(Verdict))}.")
-    if not question:
-        raise UsageError("Feedback without a question.", "Give the question that was asked.")
-    if verdict == "corrected" and not correction:
-        raise UsageError("A correction without the right answer.", "Give the answer that is right.")
-    if verdict != "corrected" and correction:
-        raise UsageError(f"A correction with the verdict {verdict}.", "Its verdict is: corrected.")
-    if verdict != "corrected" and not answer:
-        raise UsageError("Feedback without the answer it is about.", "Give the answer that was seen.")
+    question, answer, correction = validated(question, answer, verdict, correction)
     proofs = set(cited)
     payload: dict[str, Any] = {
         "question": question,
@@ -89,6 +79,26 @@ def record(
     with State.open(workspace.state_path) as state:
         learning.put_feedback(state, FeedbackRow(key[:16], payload, time.time()))
     return key[:16]
+
+
+def validated(question: str, answer: str, verdict: str, correction: str) -> tuple[str, str, str]:
+    """Question, answer and correction without outer white space.
+
+    Raises:
+        UsageError: something is missing or does not go together.
+    """
+    question, answer, correction = question.strip(), answer.strip(), correction.strip()
+    if verdict not in get_args(Verdict):
+        raise UsageError(f"{verdict!r} is no verdict.", f"One of: {', '.join(get_args(Verdict))}.")
+    if not question:
+        raise UsageError("Feedback without a question.", "Give the question that was asked.")
+    if verdict == "corrected" and not correction:
+        raise UsageError("A correction without the right answer.", "Give the answer that is right.")
+    if verdict != "corrected" and correction:
+        raise UsageError(f"A correction with the verdict {verdict}.", "Its verdict is: corrected.")
+    if verdict != "corrected" and not answer:
+        raise UsageError("Feedback without the answer it is about.", "Give the answer that was seen.")
+    return question, answer, correction
 
 
 def _placed(passage: Passage) -> dict[str, Any]:

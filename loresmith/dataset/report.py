@@ -52,7 +52,7 @@ summary{cursor:pointer;padding:.55rem 0;font-weight:600}details>*:last-child{mar
 .turn{display:grid;grid-template-columns:5.5rem 1fr;gap:.6rem;margin:.25rem 0}
 .turn span{color:var(--soft);font-size:.85rem}
 .turn p{margin:0;white-space:pre-wrap;overflow-wrap:anywhere}.assistant p{color:var(--main);font-weight:500}
-td{overflow-wrap:anywhere}
+td{overflow-wrap:break-word}td:first-child{min-width:9rem}
 @media(prefers-color-scheme:dark){:root{--ink:#e6eaef;--soft:#9aa6b4;--line:#313a45;--main:#58b8d8}
  body{background:#14191f}.warn{background:#2b2410;color:#f0dca8}.ok{background:#12261a}}
 @media(max-width:40rem){.turn{grid-template-columns:1fr;gap:0}}
@@ -141,7 +141,8 @@ def _parts(dataset: Dataset | None, manifest: Mapping[str, Any], checked: Checke
             question = f" — {_cut(rejected.example.question, 120)}" if rejected.example else ""
             grouped[reason_kind(rejected.reason)].append((where, personal.hidden(rejected.reason) + question))
         parts.rejected_counts = {kind: len(rows) for kind, rows in grouped.items()}
-        parts.rejected = {kind: rows[:_SHOWN] for kind, rows in grouped.items()}
+        most = sorted(grouped, key=lambda kind: -len(grouped[kind]))
+        parts.rejected = {kind: grouped[kind][:_SHOWN] for kind in most}
         parts.repaired = [(_place(r.row, r.where), ", ".join(r.done)) for r in checked.repaired[:_SHOWN]]
     if dataset is not None:
         for split, examples in dataset.splits().items():
@@ -283,9 +284,11 @@ def _html_row(example: Example) -> str:
         text = personal.hidden(message["content"])
         if message["role"] == "system" and example.kind != "chat":
             continue
-        shown = text if len(text) <= _LONG else f"{text[:_LONG]} …"
+        # The question stands behind the passages, so both ends are shown.
+        shown = text if len(text) <= _LONG else f"{text[: _LONG - 250]} […] {text[-250:]}"
         turns.append(
             f'<div class="turn {e(message["role"])}"><span>{e(message["role"])}</span><p>{e(shown)}</p></div>'
         )
-    where = ", ".join(part for part in (example.origin, *example.documents) if part)
+    others = [d for d in example.documents if d not in example.origin]
+    where = ", ".join(part for part in (example.origin, *others) if part)
     return f'<div class="row">{"".join(turns)}<div class="where">{e(where)}</div></div>'
