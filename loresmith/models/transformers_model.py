@@ -14,6 +14,7 @@ import logging
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -287,16 +288,29 @@ def read(place: Path, dtype: Any) -> tuple[Any, Any]:
     # Else transformers keeps the file's packed layers, which no adapter can be put on.
     packed = {} if place.is_dir() else {"quantization_config": transformers.GgufConfig(dequantize=True)}
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **safe, **more)
-        module = transformers.AutoModelForCausalLM.from_pretrained(
-            folder, **safe, **more, **packed, use_safetensors=True, dtype=dtype
-        )
+        with _without_bar():
+            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **safe, **more)
+            module = transformers.AutoModelForCausalLM.from_pretrained(
+                folder, **safe, **more, **packed, use_safetensors=True, dtype=dtype
+            )
     except ImportError as error:
         raise MissingExtra("A GGUF file in transformers", error.name or "gguf", "train") from error
     # transformers and safetensors raise whatever they like for a damaged folder.
     except Exception as error:
         raise load_error(place, error) from error
     return tokenizer, module
+
+
+@contextmanager
+def _without_bar() -> Iterator[None]:
+    """GGUF weights are unpacked under a bar of tqdm's own, which heeds no setting of transformers."""
+    from transformers import modeling_gguf_pytorch_utils as reader
+
+    bar, reader.tqdm = reader.tqdm, lambda items, **_: items
+    try:
+        yield
+    finally:
+        reader.tqdm = bar
 
 
 def _wearing(module: Any, adapter: lora.Lora) -> Any:

@@ -213,11 +213,12 @@ def test_transformers_and_llamacpp_say_the_same(tiny):
         torch_model.close()
 
 
-def test_a_gguf_file_answers_by_transformers_too(tiny):
+def test_a_gguf_file_answers_by_transformers_too(tiny, capfd):
     settings = ModelSection(name=str(tiny.gguf), threads=1, engine="transformers")
     model = load_language_model(settings, adapter=tiny.adapter)
     folder = load_language_model(ModelSection(name=str(tiny.folder), threads=1), adapter=tiny.adapter)
     letters = list("abcdefgh")
+    assert "Converting" not in capfd.readouterr().err
     for one, other in ((model, folder), (model.base, folder.base)):
         a, b = (m.choice_logprobs(ask("Which torque?"), letters) for m in (one, other))
         assert a == pytest.approx(b, abs=0.1)
