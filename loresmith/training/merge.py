@@ -9,6 +9,7 @@ a weight that comes out as no number is an error.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -16,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from loresmith.errors import MissingExtra, TrainingError
+from loresmith.training.adapters import WEIGHTS
 
 try:
     import peft
+    import safetensors
     import torch
     from peft.tuners.lora import LoraLayer
 except ImportError as missing:
@@ -34,16 +37,30 @@ def attached(model: Any, folder: Path) -> Any:
         TrainingError: the adapter does not fit the model.
     """
     try:
-        return peft.PeftModel.from_pretrained(model, str(folder), low_cpu_mem_usage=False).eval()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PEFT asks transformers for what is about to be renamed
+            worn = peft.PeftModel.from_pretrained(model, str(folder), low_cpu_mem_usage=False).eval()
+            with safetensors.safe_open(str(folder / WEIGHTS), "pt") as file:
+                # Told that no embedding was trained, PEFT does not look for the base at the hub.
+                own = peft.get_peft_model_state_dict(worn, save_embedding_layers=False)
+                # PEFT only warns of weights for which the model has no place, and of places without.
+                astray = set(file.keys()) ^ set(own)
     # PEFT, torch and safetensors raise whatever they like for weights that do not fit.
     except Exception as error:
         reason = next(
             (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
         )
-        raise TrainingError(
-            f"{folder}: the adapter cannot be put on its base model: {reason}",
-            "It belongs to another base model; its card.json names the right one.",
-        ) from error
+        raise _misfit(folder, reason) from error
+    if astray:
+        raise _misfit(folder, f"{len(astray)} of its matrices have no counterpart, {min(astray)} among them.")
+    return worn
+
+
+def _misfit(folder: Path, reason: str) -> TrainingError:
+    return TrainingError(
+        f"{folder}: the adapter cannot be put on its base model: {reason}",
+        "It belongs to another base model; its card.json names the right one.",
+    )
 
 
 def detached(model: Any) -> Any:

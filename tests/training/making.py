@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,15 @@ def make_adapter(
     fused = any(name.endswith("qkv_proj") for name, _ in loaded.model.named_modules())
     settings = {"r": 4, "lora_alpha": 8, "target_modules": PHI3_TARGETS if fused else LLAMA_TARGETS, **config}
     torch.manual_seed(7)
-    model = peft.get_peft_model(loaded.model, peft.LoraConfig(task_type="CAUSAL_LM", **settings))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = peft.get_peft_model(loaded.model, peft.LoraConfig(task_type="CAUSAL_LM", **settings))
     for name, parameter in model.named_parameters():
         if ".lora_" in name and "magnitude" not in name:
             parameter.data = torch.randn_like(parameter.data.float()) * strength
         elif "magnitude" in name:
             parameter.data = parameter.data * 1.2
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)
     written = {
         "id": folder.name,
