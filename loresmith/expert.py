@@ -26,13 +26,13 @@ from loresmith.answering.abstain import Calibration
 from loresmith.answering.evidence import parse_question
 from loresmith.answering.generate import OnSentence, answer
 from loresmith.answering.unaided import unaided
-from loresmith.errors import ModelError, StorageError, TrainingError, WorkspaceLocked
+from loresmith.errors import ModelError, StorageError, WorkspaceLocked
 from loresmith.index import Store, open_generation
 from loresmith.language import detect
 from loresmith.locate import locate
 from loresmith.models import base_of, load_embedder, load_language_model
 from loresmith.state import DocumentInfo, Generation, State
-from loresmith.training import adapters
+from loresmith.training import access, adapters
 from loresmith.training.adapters import Adapter
 from loresmith.types import (
     Answer,
@@ -247,6 +247,7 @@ class Expert:
         self._state = State.open(workspace.folder.state_path)
         self._opened: tuple[Generation, Store] | None = None
         self._calibration: Calibration | None = None
+        self._warned: set[str] = set()
 
     # --- finding ------------------------------------------------------------------------------
 
@@ -339,12 +340,9 @@ class Expert:
     def adapter(self, where: Filter = EVERYTHING) -> Adapter:
         """The adapter of the arms tuned and both, as model.adapter names it.
 
-        What it was trained on is in its weights, where no filter reaches: a reader needs every
-        label of it.
-
         Raises:
             ModelError: there is none.
-            TrainingError: it is not whole, or the reader lacks a label.
+            TrainingError: it is not whole, or what it was trained on is not for this reader.
         """
         folder, name = self._workspace.folder.adapters_dir, self._config.model.adapter
         found = adapters.current(folder) if name == "auto" else adapters.find(folder, name)
@@ -354,10 +352,15 @@ class Expert:
                 "Train one (`loresmith train`), choose one (`loresmith adapters use ID`), or ask with "
                 "--arm rag.",
             )
-        if where.access is not None and not set(found.labels) <= set(where.access):
-            raise TrainingError(
-                f"The adapter {found.id} was trained on documents that this reader may not see.",
-                "Ask with --arm rag, or train an adapter on what everybody may see.",
+        infos = self._state.infos()
+        access.check(found, infos, where.access)
+        old = access.outdated(found, infos)
+        if old and found.id not in self._warned:
+            self._warned.add(found.id)
+            log.warning(
+                "Documents that the adapter %s was trained on are gone or changed since (%d, as %s): train "
+                "anew, or its answers may be of before.",
+                *(found.id, len(old), old[0]),
             )
         return found
 

@@ -154,6 +154,27 @@ def test_a_reader_without_the_labels_of_the_training_data_gets_nothing_of_it(pla
         assert plant.ask(M10, arm="tuned", where=holder).answer == "The torque is 49 Nm."
 
 
+def test_labels_that_the_documents_got_after_the_training_count(
+    plant: Workspace, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    versions = {info.id: info.version for info in plant.documents()}
+    train(plant, dataset={"id": "d", "documents": versions})
+    reader = Filter(access=())
+    assert plant.ask(M10, arm="tuned", where=reader).answer == "The torque is 49 Nm."
+    plant.add(str(tmp_path / "docs"), labels=["staff"])
+    plant.sync()
+    with pytest.raises(TrainingError, match="may not see"):
+        plant.ask(M10, arm="tuned", where=reader)
+    assert not caplog.messages
+    (tmp_path / "docs" / "p-200.md").write_text(MANUAL + "\nChanged.\n", encoding="utf-8")
+    plant.sync()
+    for _ in range(2):
+        plant.ask(M10, arm="tuned", where=Filter(access=("staff",)))
+    (warning,) = caplog.messages
+    assert "lora-0123abcd" in warning
+    assert "p-200.md" in warning
+
+
 def test_a_bad_label_is_no_way_round(plant: Workspace) -> None:
     folder = train(plant)
     card = json.loads((folder / "card.json").read_text())
