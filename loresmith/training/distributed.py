@@ -25,7 +25,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -41,7 +41,6 @@ except ImportError as missing:
 Strategy = Literal["ddp", "fsdp2"]
 
 _LAUNCHED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
-_BUCKET = 16 * 1024 * 1024  # elements, 64 MB: what is added up in one go
 # Others wait while the leader writes; a process that died is noticed by torchrun, not by this.
 _PATIENCE = datetime.timedelta(hours=1)
 
@@ -98,21 +97,11 @@ class Group:
             dist.all_reduce(total)
         return tuple(total.tolist())
 
-    def add_gradients(self, parameters: Iterable[Any]) -> None:
-        """Sum the gradients over the processes, in float32; a process without a share has zeros."""
-        if self.world == 1:
-            return
-        for bucket in _buckets([p for p in parameters if p.requires_grad]):
-            flat = torch.cat(
-                [
-                    torch.zeros(p.numel(), device=self.device) if p.grad is None else p.grad.float().flatten()
-                    for p in bucket
-                ]
-            )
+    def sum(self, tensor: Any) -> None:
+        """Add up `tensor` over the processes, in place, in every one of them."""
+        if self.world > 1:
             with _together():
-                dist.all_reduce(flat)
-            for p, summed in zip(bucket, flat.split([p.numel() for p in bucket]), strict=True):
-                p.grad = summed.view_as(p).to(p.dtype)
+                dist.all_reduce(tensor)
 
     def any(self, flag: bool) -> bool:
         """Whether it holds in at least one process."""
@@ -262,17 +251,6 @@ def _together() -> Iterator[None]:
 
 def _trained(model: Any) -> list[Any]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
-
-
-def _buckets(parameters: Sequence[Any]) -> Iterator[list[Any]]:
-    bucket: list[Any] = []
-    for parameter in parameters:
-        if bucket and sum(p.numel() for p in bucket) + parameter.numel() > _BUCKET:
-            yield bucket
-            bucket = []
-        bucket.append(parameter)
-    if bucket:
-        yield bucket
 
 
 def _digest(parameters: Iterable[Any]) -> str:

@@ -10,8 +10,9 @@ reaches into the row before (`MicroBatch.starts`); the place in an epoch is one 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -78,14 +79,31 @@ def steps(rows: Sequence[Row], *, batch_tokens: int, seed: int, epoch: int) -> l
 
 
 def batch(rows: Sequence[Row], *, micro_tokens: int, world: int = 1, rank: int = 0) -> Batch:
-    """The rows of one step, packed; a row longer than `micro_tokens` has a micro-batch of its own."""
+    """The rows of one step, packed; a row longer than `micro_tokens` has a micro-batch of its own.
+
+    Every process has equally many micro-batches, since sharded weights are gathered by all at once;
+    what is missing is the shortest row, with no target.
+    """
     bins = _packed([len(row.ids) for row in rows], micro_tokens)
+    shares = _shares(bins, rows, world)
+    micros = [_micro([rows[i] for i in members]) for members in shares[rank]]
+    for _ in range(max(map(len, shares)) - len(micros)):
+        shortest = min(rows, key=lambda row: len(row.ids))
+        micros.append(_micro([replace(shortest, loss=np.zeros_like(shortest.loss))]))
     return Batch(
-        tuple(_micro([rows[i] for i in members]) for members in _shares(bins, rows, world)[rank]),
+        tuple(micros),
         sum(len(row.ids) for row in rows),
         # A row's first token is predicted by nothing.
         sum(int(row.loss[1:].sum()) for row in rows),
     )
+
+
+def digest(rows: Sequence[Row]) -> str:
+    """sha256 of the tokens and what is learned of them."""
+    seen = hashlib.sha256()
+    for row in rows:
+        seen.update(row.ids.tobytes() + row.loss.tobytes())
+    return seen.hexdigest()
 
 
 def _packed(lengths: Sequence[int], room: int) -> list[list[int]]:

@@ -19,12 +19,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from loresmith.config import TrainingSection
 from loresmith.errors import MissingExtra, TrainingError
 from loresmith.training import adapter, checkpoint, defaults, packing
 from loresmith.training.base import Base, out_of_memory
+from loresmith.training.distributed import Group
 from loresmith.training.loss import completion_loss
 from loresmith.training.optimiser import FlatAdamW
 from loresmith.training.values import OnStep, Recipe, Row, Step
@@ -38,21 +39,6 @@ except ImportError as missing:
 _HOPELESS = 10
 # fp16 gradients are scaled up by this so that small ones are not flushed to zero.
 _FP16_SCALE = 1024.0
-
-
-class Group(Protocol):
-    """Several processes that train one adapter."""
-
-    rank: int
-    world: int
-
-    def wrap(self, model: Any) -> None:
-        """Make the model part of the group, in place; the adapter stays whole in every process."""
-        ...
-
-    def sum(self, tensor: Any) -> None:
-        """Add up `tensor` over the processes, in place, on every one."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -169,7 +155,10 @@ class _Run:
         torch.manual_seed(recipe.seed)
         self.model = adapter.attach(base, recipe)
         if group:
+            group.agree("recipe", repr(_comparable(recipe)))
+            group.agree("dataset", packing.digest([*rows, *dev_rows]))
             group.wrap(self.model)
+            base.device = group.device
         self.optimiser = FlatAdamW(
             [p for p in self.model.parameters() if p.requires_grad], weight_decay=recipe.weight_decay
         )
@@ -190,7 +179,9 @@ class _Run:
     def one_step(self) -> None:
         clock = time.perf_counter()
         self.model.train()
-        batch, loss = self._gradient()
+        # Together, or the others would wait for one that has left.
+        leave = self.group is not None and self.group.any(self.stop())
+        batch, loss = (None, 0.0) if leave else self._gradient()
         if batch is None:
             self.at.stopped = "interrupted"
             self._save()
@@ -244,7 +235,7 @@ class _Run:
         total = torch.zeros((), device=self.base.device)
         share = self.scale / max(1, batch.targets)
         for micro in batch.micros:
-            if self.stop():
+            if self.group is None and self.stop():
                 return None
             loss = completion_loss(self.model, micro)
             (loss * share).backward()
@@ -373,6 +364,8 @@ class _Run:
             TrainingError: it belongs to another recipe, base or dataset.
         """
         loaded = checkpoint.load_state(self.out)
+        if self.group:
+            self.group.agree("checkpoint", str(loaded and loaded[1]["step"]))
         if loaded is None:
             return
         tensors, facts = loaded

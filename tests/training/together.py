@@ -1,6 +1,8 @@
 """What each process of test_training_distributed runs, under torchrun.
 
-    torchrun --nproc-per-node 2 together.py FOLDER group STRATEGY
+    torchrun --nproc-per-node 2 together.py FOLDER group
+    torchrun --nproc-per-node 2 together.py FOLDER train MODEL STRATEGY:METHOD...
+    torchrun --nproc-per-node 2 together.py FOLDER interrupt MODEL STRATEGY:METHOD STOP_AFTER [resume]
 
 Every process writes what it has to say to FOLDER/<rank>.json.
 """
@@ -9,25 +11,23 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from loresmith.config import TrainingSection
+from loresmith.dataset.example import Example
 from loresmith.errors import TrainingError
-from loresmith.training import distributed
+from loresmith.training import base, distributed, recipe, tokens
+from loresmith.training.distributed import Group
+from loresmith.training.values import Row, Step
 
 
-def group(strategy: str) -> dict[str, object]:
-    with distributed.group(strategy, "cpu") as here:
-        torch.manual_seed(here.rank)
-        weights = [torch.nn.Parameter(torch.zeros(3, 2)), torch.nn.Parameter(torch.zeros(5))]
-        # The second process has no share of this batch.
-        if here.leader:
-            weights[0].grad = torch.full((3, 2), 1.5)
-            weights[1].grad = torch.arange(5.0)
-        else:
-            weights[0].grad = torch.full((3, 2), 2.0)
-        here.add_gradients(weights)
+def group() -> dict[str, object]:
+    with distributed.group("ddp", "cpu") as here:
+        total = torch.full((3,), 1.0 + here.rank)
+        here.sum(total)
         try:
             here.agree("recipe", f"of {here.rank}")
         except TrainingError as error:
@@ -37,14 +37,86 @@ def group(strategy: str) -> dict[str, object]:
         return {
             "rank": here.rank,
             "world": here.world,
-            "sum": here.add(1.0, float(here.rank)),
-            "gradients": [w.grad.tolist() for w in weights],
+            "add": here.add(1.0, float(here.rank)),
+            "sum": total.tolist(),
             "any": [here.any(False), here.any(here.rank == 1)],
             "from leader": here.from_leader({"adapter": f"by {here.rank}"}),
             "differs": differs,
         }
 
 
+def train(model: str, *runs: str) -> dict[str, object]:
+    """Runs one after the other, each "STRATEGY:METHOD"; what each of them saw."""
+    with distributed.group("ddp", "cpu") as here:
+        said = {run: one(here, model, run, Path(sys.argv[1]) / run) for run in runs}
+    return {"rank": here.rank, **said}
+
+
+def interrupt(model: str, run: str, stop_after: str, resume: str = "") -> dict[str, object]:
+    """A run whose last process alone is asked to stop, after so many steps (0: never)."""
+    with distributed.group("ddp", "cpu") as here:
+        said = one(here, model, run, Path(sys.argv[1]), int(stop_after), bool(resume))
+    return {"rank": here.rank, **said}
+
+
+def one(
+    group: Group, model: str, run: str, out: Path, stop_after: int = 0, resume: bool = False
+) -> dict[str, object]:
+    strategy, method = run.split(":")
+    here = replace(group, strategy=strategy)
+    loaded = base.load(model, method=method, precision="fp32", device=here.load_device)
+    rows, dev = rows_of(loaded)
+    seen: list[float] = []
+    looks: list[float] = []
+    held: set[str] = set()
+
+    def on_step(step: Step) -> None:
+        (looks if step.loss is None else seen).append(step.dev_loss if step.loss is None else step.loss)
+        held.update(type(p).__name__ for p in loaded.model.parameters())
+
+    done = recipe.train(
+        loaded,
+        rows,
+        dev,
+        recipe.resolve(settings(), loaded, rows),
+        out=out,
+        resume=resume,
+        on_step=on_step,
+        stop=lambda: here.rank == here.world - 1 and len(seen) == stop_after > 0,
+        group=here if here.world > 1 else None,
+    )
+    return {
+        "losses": seen,
+        "dev": looks,
+        "stopped": done.stopped,
+        "held": sorted(held),
+        "tokens": done.tokens,
+    }
+
+
+def rows_of(loaded: base.Base) -> tuple[list[Row], list[Row]]:
+    examples = [
+        Example(
+            messages=(
+                {"role": "user", "content": f"Which torque for bolt {n}{' of the pump' * (n % 4)}?"},
+                {"role": "assistant", "content": f"{7 * n} Nm{' and not more' * (n % 3)}"},
+            ),
+            kind="chat",
+        )
+        for n in range(11)
+    ]
+    rows, problems = tokens.rows(examples, loaded.tokenizer, max_length=512)
+    assert not problems
+    return rows[:9], rows[9:]
+
+
+def settings() -> TrainingSection:
+    # Steps of about three rows, one or two to a micro-batch: the processes have unlike shares.
+    return TrainingSection(
+        rank=4, max_steps=8, epochs=4, batch_tokens=90, micro_tokens=60, learning_rate=5e-3, eval_every=4
+    )
+
+
 if __name__ == "__main__":
-    said = {"group": group}[sys.argv[2]](*sys.argv[3:])
+    said = {"group": group, "train": train, "interrupt": interrupt}[sys.argv[2]](*sys.argv[3:])
     (Path(sys.argv[1]) / f"{said['rank']}.json").write_text(json.dumps(said))
