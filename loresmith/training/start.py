@@ -198,10 +198,12 @@ def _by_plan(name: str, settings: TrainingSection, data: Dataset, machine: hardw
     reason = ""
     try:
         shape = architecture.read(name)
-    except ModelError as error:
-        # The loader knows more families than the planner; what is wrong with a name it says better.
+        rows = lengths.of(data.train, shape, f"dataset {data.id}")
+        plan = plans.plan(shape, rows, settings, machine)
+    except (ModelError, DatasetError) as error:
+        # The loader knows more families than the planner and counts tokens exactly: what is wrong
+        # with a name or with the rows it says better.
         return _Choice(name, method, settings, f"Not planned: {error.problem}")
-    plan = plans.plan(shape, lengths.of(data.train, shape, f"dataset {data.id}"), settings, machine)
     if settings.method == "auto":
         method, reason = choice.choose_method(plan)
     planned = plan.method(method)
