@@ -192,16 +192,7 @@ def _add_adapter_file(bundle: _Bundle, adapter: Adapter, name: str) -> None:
         bundle.add(f"adapter/{name}", path)
         return
     raw = json.loads(path.read_text(encoding="utf-8"))
-    bundle.write(f"adapter/{name}", _json(_without(raw, adapter.base_model)))
-
-
-def _without(value: Any, place: str) -> Any:
-    """`value` with the base model's place on this machine replaced by its name."""
-    if isinstance(value, dict):
-        return {key: _without(below, place) for key, below in value.items()}
-    if isinstance(value, list):
-        return [_without(below, place) for below in value]
-    return card.public_name(value) if isinstance(value, str) and value == place else value
+    bundle.write(f"adapter/{name}", _json(card.without_place(raw, adapter)))
 
 
 def _settings(config: Config) -> tuple[dict[str, Any], list[str]]:

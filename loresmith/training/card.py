@@ -86,6 +86,15 @@ def public_name(name: str) -> str:
     return path.name if path.is_absolute() or name.startswith((".", "~")) else name
 
 
+def without_place(value: Any, adapter: Adapter) -> Any:
+    """A card or record with the base's place on this machine replaced by its name."""
+    if isinstance(value, Mapping):
+        return {key: without_place(below, adapter) for key, below in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_place(below, adapter) for below in value]
+    return public_name(value) if value == adapter.base_model else value
+
+
 def _head(adapter: Adapter, licence: str) -> str:
     lines = ["---", f"base_model: {json.dumps(public_name(adapter.base_model))}"]
     if licence:

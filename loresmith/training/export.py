@@ -44,8 +44,7 @@ _QUESTIONS = (
 def peft(adapter: Adapter, out: Path) -> Exported:
     """The adapter as PEFT, transformers, vLLM and others load it."""
     with writing(out) as folder:
-        for name in (adapters.WEIGHTS, adapters.CARD):
-            shutil.copyfile(adapter.folder / name, folder / name)
+        shutil.copyfile(adapter.folder / adapters.WEIGHTS, folder / adapters.WEIGHTS)
         config = json.loads((adapter.folder / adapters.CONFIG).read_text(encoding="utf-8"))
         # PEFT looks here for the base; a path of this machine would help nobody.
         config["base_model_name_or_path"] = card.public_name(adapter.base_model)
@@ -147,7 +146,7 @@ def ollama(
         window = min(ModelSection().context_tokens, head.context_length or ModelSection().context_tokens)
         text = modelfiles.modelfile(
             f"./{path.name}",
-            modelfiles.pieces(chat.prompt, drop=_start_token(head.metadata, tokenizer)),
+            modelfiles.pieces(chat.prompt, end=chat.end, drop=_start_token(head.metadata, tokenizer)),
             system=unaided.messages("")[0]["content"],
             stops=modelfiles.stop_marks(chat.end, tokenizer.chat_template),
             window=window,
@@ -264,8 +263,8 @@ def _describe(
 ) -> None:
     text = card.readme(adapter, form=form, use=use, proof=verdict)
     (folder / card.NAME).write_text(text, encoding="utf-8")
-    told = {**adapter.card, **({"export": verdict} if verdict else {})}
-    # Not our own samples: they quote the data, and an export travels.
+    told = card.without_place({**adapter.card, **({"export": verdict} if verdict else {})}, adapter)
+    # They quote the data, and an export travels further than a bundle.
     told.pop("samples", None)
     (folder / adapters.CARD).write_text(
         json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"

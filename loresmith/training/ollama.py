@@ -73,10 +73,11 @@ class Pieces:
         )  # fmt: skip
 
 
-def pieces(render: Render, *, drop: str = "") -> Pieces:
+def pieces(render: Render, *, end: str = "", drop: str = "") -> Pieces:
     """The fixed pieces of a model's chat template.
 
     Args:
+        end: the mark that ends a turn; it belongs to the turn before, not to the next.
         drop: text that the engine puts before every prompt itself (the start token).
 
     Raises:
@@ -90,6 +91,8 @@ def pieces(render: Render, *, drop: str = "") -> Pieces:
     alone = _cut(own(_conversation("U")), "U")
     before_system, to_user, to_answer, to_second, before_answer = full
     before_user = _common_end(to_user, to_second, alone[0])
+    if end and end in before_user:
+        before_user = before_user.rpartition(end)[2].lstrip()
     if not to_answer.startswith(before_answer):
         raise _unsayable("an earlier answer begins otherwise than the next one")
     found = Pieces(
