@@ -54,7 +54,8 @@ SAFE_KEYS = {
     ),
     "answer": ("abstain_below", "max_sentences", "memory"),
 }  # fmt: skip
-_ADAPTER_FILES = (adapters.WEIGHTS, adapters.CONFIG, adapters.CARD, "record.json", "curves.png")
+ADAPTER_FILES = (adapters.WEIGHTS, adapters.CONFIG, adapters.CARD, "record.json", "curves.png")
+MODEL_FILES = (".gguf", ".json", ".safetensors", ".model", ".jinja", ".txt", ".md")
 _PACKED_ALREADY = {
     ".safetensors",
     ".gguf",
@@ -145,7 +146,7 @@ def _fill(
     labels: set[str],
     progress: Progress | None,
 ) -> dict[str, Any]:
-    for name in _ADAPTER_FILES:
+    for name in ADAPTER_FILES:
         if (adapter.folder / name).is_file():
             _add_adapter_file(bundle, adapter, name)
     settings, left = _settings(workspace.config)
@@ -297,7 +298,7 @@ def _add_model(bundle: _Bundle, adapter: Adapter, progress: Progress | None) -> 
         return f"model/{_plain(place.name)}"
     folder = f"model/{_plain(place.name)}"
     for path in sorted(place.iterdir()):
-        if path.is_file() and path.suffix in (".json", ".safetensors", ".model", ".jinja", ".txt", ".md"):
+        if path.is_file() and path.suffix in MODEL_FILES:
             bundle.add(f"{folder}/{_plain(path.name)}", path)
     return folder
 

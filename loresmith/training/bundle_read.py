@@ -23,9 +23,10 @@ from typing import Any
 
 import safetensors
 
+from loresmith.dataset import store
 from loresmith.errors import LoresmithError, StorageError, TrainingError, UsageError
 from loresmith.models import lora
-from loresmith.training import adapters, bundle
+from loresmith.training import adapters, bundle, card
 from loresmith.types import Progress
 from loresmith.workspace import translated_os_errors
 
@@ -128,12 +129,21 @@ def entries_of(
     if len({name.casefold() for name in names}) != len(names) or len(listed) != len(names):
         missing = sorted(set(listed) - set(names))
         raise damaged(path, f"{missing[0]} is missing" if missing else "a file is in it twice")
-    folders_known = ("adapter/", "dataset/", "documents/", "model/")
-    single = (bundle.SETTINGS, bundle.CALIBRATION, "README.md")
-    strange = [name for name in names if not name.startswith(folders_known) and name not in single]
+    strange = [name for name in names if not _known(name)]
     if strange:
         raise damaged(path, f"it holds {strange[0]!r}, which a bundle never does")
     return [(info, listed[info.filename]) for info in infos]
+
+
+def _known(name: str) -> bool:
+    """Whether a file of that name has a place in a bundle. A pickle has none."""
+    room, _, rest = name.partition("/")
+    rooms = {"adapter": bundle.ADAPTER_FILES, "dataset": (store.MANIFEST, store.EXAMPLES)}
+    if room in rooms:
+        return rest in rooms[room]
+    if room == "model":
+        return Path(name).suffix in bundle.MODEL_FILES
+    return room == "documents" or name in (bundle.SETTINGS, bundle.CALIBRATION, card.NAME)
 
 
 def check_room(making: Path, entries: list[tuple[zipfile.ZipInfo, Mapping[str, Any]]]) -> None:
