@@ -325,10 +325,12 @@ def _engine_error(error: dict[str, Any], name: str) -> ModelError:
 
 
 def _adapter_file(adapter: lora.Lora, head: gguf.GGUF, name: str) -> Path:
-    from loresmith.models import lora_gguf  # needs the package gguf, which no other model does
-
     lora.check_base(adapter, head.path, name)
-    return lora_gguf.ready(adapter, head)
+    if ready := lora.converted(adapter, head):
+        return ready
+    from loresmith.models import lora_gguf  # needs the package gguf, which answering does not
+
+    return lora_gguf.convert(adapter.folder, head, adapter.folder / lora.CONVERTED)
 
 
 def _start(head: gguf.GGUF, context_tokens: int, threads: int, socket: Path, adapter: Path | None) -> Any:

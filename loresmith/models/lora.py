@@ -2,6 +2,7 @@
 
     adapter_config.json, adapter_model.safetensors     PEFT's
     card.json                                          ours: id, method, base (where it was trained here)
+    adapter.gguf                                       the same for llama.cpp (lora_gguf.py)
 
 Promises: an adapter is refused by name where it does not belong to the weights that are to answer,
 before an engine, which would say nothing or talk nonsense, sees it.
@@ -22,9 +23,12 @@ import numpy.typing as npt
 import safetensors
 
 from loresmith.errors import ModelError
+from loresmith.models import gguf
 from loresmith.models.fingerprint import fingerprint
+from loresmith.models.gguf import GGUF
 
 WEIGHTS, CONFIG, CARD = "adapter_model.safetensors", "adapter_config.json", "card.json"
+CONVERTED = "adapter.gguf"
 _PREFIX = "base_model.model."
 _PARTS = {".lora_A.weight": "a", ".lora_B.weight": "b"}
 
@@ -133,6 +137,23 @@ def _readable(path: Path) -> Iterator[Path]:
     # safetensors raises an error of its own for everything that can be wrong with the file.
     except (OSError, safetensors.SafetensorError) as error:
         raise ModelError(f"{path} cannot be read: {error}.", "Train or import the adapter again.") from error
+
+
+def converted(lora: Lora, head: GGUF) -> Path | None:
+    """`adapter.gguf`, if it was made of these weights, is whole, and fits the base's shapes."""
+    path = lora.folder / CONVERTED
+    if not path.is_file() or path.stat().st_mtime_ns < (lora.folder / WEIGHTS).stat().st_mtime_ns:
+        return None
+    try:
+        made = gguf.read(path)
+    except ModelError:  # it is made anew
+        return None
+    of_a = {name.removesuffix(".lora_a"): shape for name, shape in made.tensors.items() if "lora_a" in name}
+    fits = all(
+        head.tensors.get(name) == (a[0], made.tensors.get(f"{name}.lora_b", (0, 0))[1])
+        for name, a in of_a.items()
+    )
+    return path if of_a and fits and made.architecture == head.architecture else None
 
 
 def modules(lora: Lora) -> dict[str, tuple[Matrix, Matrix]]:

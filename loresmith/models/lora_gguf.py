@@ -1,4 +1,4 @@
-"""A LoRA adapter for llama.cpp: PEFT's safetensors become `adapter.gguf`, once, beside them.
+"""A LoRA adapter for llama.cpp: PEFT's safetensors become `adapter.gguf` beside them.
 
     base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight (rank, in)
         -> blk.0.attn_q.weight.lora_a
@@ -31,18 +31,8 @@ try:
 except ImportError as missing:
     raise MissingExtra("An adapter in llama.cpp", missing.name or "gguf", "train") from missing
 
-FILE = "adapter.gguf"
-
 # Architectures whose rows of q and k llama.cpp's converter reorders (`undo_permute`).
 _REORDERED = frozenset(("llama", "granite", "granitemoe", "arcee", "smollm3", "minicpm", "deci", "nanbeige"))
-
-
-def ready(adapter: Lora, head: GGUF) -> Path:
-    """`adapter.gguf` of an adapter, made now where it is missing or older than the weights."""
-    out = adapter.folder / FILE
-    if out.is_file() and out.stat().st_mtime_ns >= (adapter.folder / lora.WEIGHTS).stat().st_mtime_ns:
-        return out
-    return convert(adapter.folder, head, out)
 
 
 def convert(folder: Path, head: GGUF, out: Path) -> Path:
@@ -63,7 +53,7 @@ def convert(folder: Path, head: GGUF, out: Path) -> Path:
     names = _names(head)
     tensors: dict[str, Matrix] = {}
     alpha = float(adapter.config["lora_alpha"])
-    for module, (a, b) in lora.modules(adapter).items():
+    for module, (a, b) in sorted(lora.modules(adapter).items()):
         name = names.get_name(module)
         if name is None or f"{name}.weight" not in head.tensors:
             raise _misfit(adapter, head, f"it has no {module}")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import threading
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from tiny_models import write_gguf
 
 from loresmith.config import ModelSection
-from loresmith.errors import ModelError
+from loresmith.errors import MissingExtra, ModelError
 from loresmith.models import gguf, load_language_model, lora
 from loresmith.models.fingerprint import fingerprint
 from loresmith.types import Message, TunedModel
@@ -278,7 +279,7 @@ def test_an_adapter_in_bfloat16_is_read_without_torch(phi3, tmp_path):
 def test_converted_once_and_again_when_the_weights_change(phi3, tmp_path):
     adapter = shutil.copytree(phi3.adapter, tmp_path / "a")
     by_llamacpp(phi3, adapter).close()
-    made = adapter / lora_gguf.FILE
+    made = adapter / lora.CONVERTED
     first = made.stat()
     by_llamacpp(phi3, adapter).close()
     assert made.stat().st_mtime_ns == first.st_mtime_ns
@@ -290,6 +291,34 @@ def test_converted_once_and_again_when_the_weights_change(phi3, tmp_path):
     assert differences(model, phi3.folder, other) < 0.01
     model.close()
     assert sorted(p.name for p in adapter.iterdir() if p.name.startswith(".")) == []
+
+
+def test_a_damaged_conversion_is_made_anew(phi3, tmp_path):
+    adapter = shutil.copytree(phi3.adapter, tmp_path / "a")
+    by_llamacpp(phi3, adapter).close()
+    made = adapter / lora.CONVERTED
+    whole = made.read_bytes()
+    made.write_bytes(whole[: len(whole) // 2])
+    model = by_llamacpp(phi3, adapter)
+    assert differences(model, phi3.folder, adapter) < 0.01
+    model.close()
+    assert made.read_bytes() == whole
+
+
+def test_answering_needs_no_converter(phi3, tmp_path, monkeypatch):
+    """As on a machine that has imported the adapter and has no extra installed."""
+    adapter = shutil.copytree(phi3.adapter, tmp_path / "a")
+    by_llamacpp(phi3, adapter).close()
+    for name in ("gguf", "loresmith.models.lora_gguf"):
+        monkeypatch.setitem(sys.modules, name, None)
+    model = by_llamacpp(phi3, adapter)
+    assert said(model) != said(model.base)
+    model.close()
+    (adapter / lora.CONVERTED).unlink()
+    monkeypatch.delitem(sys.modules, "loresmith.models.lora_gguf")
+    monkeypatch.delattr("loresmith.models.lora_gguf", raising=False)
+    with pytest.raises(MissingExtra, match=r"llama.cpp needs the package gguf.*loresmith\[train\]"):
+        by_llamacpp(phi3, adapter)
 
 
 def test_other_weights_than_those_it_was_trained_on_are_refused(phi3, tmp_path):
@@ -309,7 +338,7 @@ def test_an_adapter_that_does_not_fit_is_refused_by_both_engines(phi3, tmp_path)
     for place in (phi3.folder, phi3.gguf):
         with pytest.raises(ModelError, match="does not fit"):
             load_language_model(ModelSection(name=str(place), threads=1), adapter=adapter)
-    assert not (adapter / lora_gguf.FILE).exists()
+    assert not (adapter / lora.CONVERTED).exists()
     llama = tiny_llama(tmp_path / "llama")
     adapter = write_adapter(llama, tmp_path / "b")
     for place in (phi3.folder, phi3.gguf):
@@ -355,7 +384,7 @@ def test_the_base_of_a_qlora_adapter_is_rounded_as_it_was_in_training(phi3, tmp_
 )
 def test_damaged_adapters(phi3, tmp_path, file, content, words):
     adapter = shutil.copytree(phi3.adapter, tmp_path / "a")
-    (adapter / lora_gguf.FILE).unlink(missing_ok=True)
+    (adapter / lora.CONVERTED).unlink(missing_ok=True)
     (adapter / file).unlink()
     if content is not None:
         (adapter / file).write_bytes(content)
