@@ -23,20 +23,19 @@ from loresmith.training import distributed  # noqa: E402
 TOGETHER = Path(__file__).parent / "together.py"
 
 
-def torchrun(*arguments: str, processes: int = 2, timeout: float = 180) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory, phi3: Path) -> tuple[Path, list[dict[str, Any]]]:
+    """Where two processes wrote, and what each said, by rank."""
+    folder = tmp_path_factory.mktemp("together")
     # One thread each: the sums are then made in one order, and two processes fit two cores.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    return subprocess.run(
-        [*command, *arguments], capture_output=True, text=True, timeout=timeout, env=environment
-    )
-
-
-def together(folder: Path, *arguments: str, processes: int = 2) -> list[dict[str, Any]]:
-    """What the processes said, by rank."""
-    ran = torchrun(str(TOGETHER), str(folder), *arguments, processes=processes)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    ran = subprocess.run(
+        [*torchrun, str(TOGETHER), str(folder), str(phi3)],
+        capture_output=True, text=True, timeout=300, env=environment,
+    )  # fmt: skip
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(processes)]
+    return folder, [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
 
 
 LAUNCHED = {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
@@ -80,9 +79,9 @@ def test_a_rank_outside_the_world_is_an_error():
 
 
 @pytest.mark.slow
-def test_two_processes_add_up_agree_and_find_differences(tmp_path):
-    first, second = together(tmp_path, "group")
-    assert (first["world"], second["rank"]) == (2, 1)
+def test_two_processes_add_up_agree_and_find_differences(together):
+    first, second = (said["group"] for said in together[1])
+    assert first["world"] == second["world"] == 2
     assert first["add"] == second["add"] == [2.0, 1.0]
     assert first["sum"] == second["sum"] == [3.0, 3.0, 3.0]
     assert first["any"] == [False, True]
@@ -95,37 +94,37 @@ def weights(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one_does(tmp_path, phi3):
-    """DDP and FSDP2, LoRA and nf4: the losses of one process, and the same adapter."""
-    runs = [f"{strategy}:{method}" for strategy in ("ddp", "fsdp2") for method in ("lora", "qlora")]
-    seen, same = together(tmp_path, "train", str(phi3), *runs)
-    for method in ("lora", "qlora"):
-        alone = one(distributed.ALONE, str(phi3), f"ddp:{method}", tmp_path / "alone" / method)
-        assert len(alone["losses"]) == 8
-        assert alone["losses"][-1] < alone["losses"][0]
-        expected = weights(tmp_path / "alone" / method)
-        for strategy in ("ddp", "fsdp2"):
-            run = f"{strategy}:{method}"
-            assert seen[run]["losses"] == same[run]["losses"] == pytest.approx(alone["losses"], rel=1e-5), run
-            assert seen[run]["dev"] == pytest.approx(alone["dev"], rel=1e-5), run
-            assert seen[run]["tokens"] == alone["tokens"]
-            # Sharded weights are DTensors between the passes.
-            assert ("DTensor" in seen[run]["held"]) == (strategy == "fsdp2")
-            trained = weights(tmp_path / run)
-            assert trained.keys() == expected.keys()
-            for key, tensor in trained.items():
-                torch.testing.assert_close(tensor, expected[key], rtol=1e-3, atol=1e-4)
-        assert seen[f"ddp:{method}"]["losses"] == seen[f"fsdp2:{method}"]["losses"]
+@pytest.mark.parametrize("method", ["lora", "qlora"])
+def test_two_processes_train_as_one_does(together, tmp_path, phi3, method):
+    """DDP and FSDP2: the losses of one process, and the same adapter."""
+    folder, (first, second) = together
+    alone = one(distributed.ALONE, str(phi3), f"ddp:{method}", tmp_path)
+    assert len(alone["losses"]) == 8
+    assert alone["losses"][-1] < alone["losses"][0]
+    for strategy in ("ddp", "fsdp2"):
+        run = f"{strategy}:{method}"
+        seen = first["runs"][run]
+        assert seen["losses"] == second["runs"][run]["losses"] == pytest.approx(alone["losses"], rel=1e-5)
+        assert seen["dev"] == pytest.approx(alone["dev"], rel=1e-5)
+        assert seen["tokens"] == alone["tokens"]
+        # Sharded weights are DTensors between the passes.
+        assert ("DTensor" in seen["held"]) == (strategy == "fsdp2")
+        assert_same(weights(folder / run), weights(tmp_path))
+    assert first["runs"][f"ddp:{method}"]["losses"] == first["runs"][f"fsdp2:{method}"]["losses"]
 
 
 @pytest.mark.slow
-def test_one_that_is_asked_to_stop_stops_all_and_resuming_changes_nothing(tmp_path, phi3):
-    first, second = together(tmp_path, "interrupt", str(phi3), "ddp:lora", "3")
-    assert (first["stopped"], second["stopped"]) == ("interrupted", "interrupted")
-    assert len(first["losses"]) == len(second["losses"]) == 3
-    assert not (tmp_path / "adapter_model.safetensors").exists()
-    rest, _ = together(tmp_path, "interrupt", str(phi3), "ddp:lora", "0", "resume")
-    alone = one(distributed.ALONE, str(phi3), "ddp:lora", tmp_path / "alone")
-    assert first["losses"] + rest["losses"] == pytest.approx(alone["losses"], rel=1e-5)
-    for key, tensor in weights(tmp_path).items():
-        torch.testing.assert_close(tensor, weights(tmp_path / "alone")[key], rtol=1e-3, atol=1e-4)
+def test_one_that_is_asked_to_stop_stops_all_and_resuming_changes_nothing(together):
+    folder, (first, second) = together
+    assert first["stopped"]["stopped"] == second["stopped"]["stopped"] == "interrupted"
+    assert len(first["stopped"]["losses"]) == len(second["stopped"]["losses"]) == 3
+    whole = first["runs"]["ddp:lora"]
+    assert first["stopped"]["losses"] + first["resumed"]["losses"] == whole["losses"]
+    for key, tensor in weights(folder / "parts").items():
+        assert torch.equal(tensor, weights(folder / "ddp:lora")[key])
+
+
+def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert found.keys() == expected.keys()
+    for key, tensor in found.items():
+        torch.testing.assert_close(tensor, expected[key], rtol=1e-3, atol=1e-4)

@@ -1,8 +1,6 @@
 """What each process of test_training_distributed runs, under torchrun.
 
-    torchrun --nproc-per-node 2 together.py FOLDER group
-    torchrun --nproc-per-node 2 together.py FOLDER train MODEL STRATEGY:METHOD...
-    torchrun --nproc-per-node 2 together.py FOLDER interrupt MODEL STRATEGY:METHOD STOP_AFTER [resume]
+    torchrun --nproc-per-node 2 together.py FOLDER MODEL
 
 Every process writes what it has to say to FOLDER/<rank>.json.
 """
@@ -13,6 +11,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -23,45 +22,43 @@ from loresmith.training import base, distributed, recipe, tokens
 from loresmith.training.distributed import Group
 from loresmith.training.values import Row, Step
 
+RUNS = [f"{strategy}:{method}" for strategy in ("ddp", "fsdp2") for method in ("lora", "qlora")]
 
-def group() -> dict[str, object]:
+
+def everything(out: Path, model: str) -> dict[str, Any]:
     with distributed.group("ddp", "cpu") as here:
-        total = torch.full((3,), 1.0 + here.rank)
-        here.sum(total)
-        try:
-            here.agree("recipe", f"of {here.rank}")
-        except TrainingError as error:
-            differs = str(error)
-        else:
-            differs = ""
         return {
             "rank": here.rank,
-            "world": here.world,
-            "add": here.add(1.0, float(here.rank)),
-            "sum": total.tolist(),
-            "any": [here.any(False), here.any(here.rank == 1)],
-            "from leader": here.from_leader({"adapter": f"by {here.rank}"}),
-            "differs": differs,
+            "group": of_the_group(here),
+            "runs": {run: one(here, model, run, out / run) for run in RUNS},
+            "stopped": one(here, model, "ddp:lora", out / "parts", stop_after=3),
+            "resumed": one(here, model, "ddp:lora", out / "parts", resume=True),
         }
 
 
-def train(model: str, *runs: str) -> dict[str, object]:
-    """Runs one after the other, each "STRATEGY:METHOD"; what each of them saw."""
-    with distributed.group("ddp", "cpu") as here:
-        said = {run: one(here, model, run, Path(sys.argv[1]) / run) for run in runs}
-    return {"rank": here.rank, **said}
-
-
-def interrupt(model: str, run: str, stop_after: str, resume: str = "") -> dict[str, object]:
-    """A run whose last process alone is asked to stop, after so many steps (0: never)."""
-    with distributed.group("ddp", "cpu") as here:
-        said = one(here, model, run, Path(sys.argv[1]), int(stop_after), bool(resume))
-    return {"rank": here.rank, **said}
+def of_the_group(here: Group) -> dict[str, Any]:
+    total = torch.full((3,), 1.0 + here.rank)
+    here.sum(total)
+    try:
+        here.agree("recipe", f"of {here.rank}")
+    except TrainingError as error:
+        differs = str(error)
+    else:
+        differs = ""
+    return {
+        "world": here.world,
+        "add": here.add(1.0, float(here.rank)),
+        "sum": total.tolist(),
+        "any": [here.any(False), here.any(here.rank == 1)],
+        "from leader": here.from_leader({"adapter": f"by {here.rank}"}),
+        "differs": differs,
+    }
 
 
 def one(
     group: Group, model: str, run: str, out: Path, stop_after: int = 0, resume: bool = False
-) -> dict[str, object]:
+) -> dict[str, Any]:
+    """One run; with `stop_after` its last process alone is asked to stop after so many steps."""
     strategy, method = run.split(":")
     here = replace(group, strategy=strategy)
     loaded = base.load(model, method=method, precision="fp32", device=here.load_device)
@@ -118,5 +115,6 @@ def settings() -> TrainingSection:
 
 
 if __name__ == "__main__":
-    said = {"group": group, "train": train, "interrupt": interrupt}[sys.argv[2]](*sys.argv[3:])
-    (Path(sys.argv[1]) / f"{said['rank']}.json").write_text(json.dumps(said))
+    folder = Path(sys.argv[1])
+    said = everything(folder, sys.argv[2])
+    (folder / f"{said['rank']}.json").write_text(json.dumps(said))
