@@ -31,8 +31,17 @@ try:
 except ImportError as missing:
     raise MissingExtra("An adapter in llama.cpp", missing.name or "gguf", "train") from missing
 
-# Architectures whose rows of q and k llama.cpp's converter reorders (`undo_permute`).
-_REORDERED = frozenset(("llama", "granite", "granitemoe", "arcee", "smollm3", "minicpm", "deci", "nanbeige"))
+# Architectures whose rows of q and k llama.cpp's converter reorders, and those that it leaves. One that
+# stands in neither is refused: a wrong order is no error anywhere, the answers are but nonsense.
+_REORDERED = frozenset(
+    ("llama", "deci", "minicpm", "xverse", "olmo", "arctic", "granite", "granitemoe", "smollm3", "arcee",
+     "nanbeige")
+)  # fmt: skip
+_STRAIGHT = frozenset(
+    ("phi2", "phi3", "phimoe", "qwen2", "qwen2moe", "qwen3", "qwen3moe", "gemma", "gemma2", "gemma3",
+     "starcoder2", "falcon", "gptneox", "stablelm", "olmo2", "nemotron", "exaone", "command-r", "cohere2",
+     "hunyuan-dense")
+)  # fmt: skip
 
 
 def convert(folder: Path, head: GGUF, out: Path) -> Path:
@@ -72,10 +81,12 @@ def convert(folder: Path, head: GGUF, out: Path) -> Path:
 
 def _names(head: GGUF) -> gguf.TensorNameMap:
     known = {name: arch for arch, name in gguf.MODEL_ARCH_NAMES.items()}
-    if head.architecture not in known:
+    if head.architecture not in known or head.architecture not in _REORDERED | _STRAIGHT:
         raise ModelError(
-            f"{head.path}: the package gguf does not know the architecture {head.architecture}.",
-            "pip install --upgrade gguf",
+            f"{head.path}: adapters for the architecture {head.architecture or 'not named'} cannot be "
+            "converted.",
+            "Answer with it by transformers (model.engine = transformers), or merge it: "
+            "loresmith export --to gguf",
         )
     layers = int(head.metadata[f"{head.architecture}.block_count"])
     return gguf.get_tensor_name_map(known[head.architecture], layers)

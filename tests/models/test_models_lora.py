@@ -3,6 +3,7 @@ with by transformers and, converted, by llama.cpp."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -396,6 +397,14 @@ def test_modules_that_llamacpp_cannot_take(phi3, tmp_path):
     adapter = write_adapter(phi3.folder, tmp_path / "a", modules_to_save=["lm_head"])
     with pytest.raises(ModelError, match=r"lm_head.* no plain LoRA.*transformers"):
         by_llamacpp(phi3, adapter)
+
+
+def test_an_architecture_whose_order_of_rows_is_not_known(phi3):
+    head = gguf.read(phi3.gguf)
+    head = dataclasses.replace(head, metadata={**head.metadata, "general.architecture": "plm"})
+    with pytest.raises(ModelError, match=r"architecture plm cannot be converted.*transformers"):
+        lora_gguf.convert(phi3.adapter, head, phi3.adapter / "other.gguf")
+    assert not (phi3.adapter / "other.gguf").exists()
 
 
 def test_an_endpoint_takes_no_adapter_of_this_machine(phi3):
