@@ -77,8 +77,8 @@ def warnings(figures: Mapping[str, Any], *, rejects_personal: bool) -> Iterator[
         )
     if facts >= 5 and wordings < 2:
         yield (
-            f"{facts:,} facts in {wordings:.1f} wordings each: a fact that is trained in one wording is "
-            "hardly recalled in another; 4 wordings and more are wanted."
+            f"{facts:,} answers are asked for in {wordings:.1f} wordings each. Where they are facts to be "
+            "recalled: what is trained in one wording is hardly recalled in another; 4 are wanted."
         )
     abstain = kinds.get("abstain", 0)
     reading = kinds.get("grounded", 0) + abstain

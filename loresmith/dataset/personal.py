@@ -20,7 +20,7 @@ _PHONE = re.compile(
     r"|(?<![\w.])\(\d{2,5}\)[ ./-]?\d(?:[ ./-]?\d){4,9}(?!\w)"
     r"|(?<![\w.-])\d{3}[.-]\d{3}[.-]\d{4}(?![\w-])"
     r"|(?i:\b(?:tel|telephone|telefon|téléphone|teléfono|telefono|phone|mobile|mobil|handy|fax|call)\b)"
-    r"[^\w+]{0,3}(?:[^\W\d]{1,12}[^\w+]{1,3})?\+?\d(?:[ ./()-]{0,2}\d){5,13}(?!\w)"
+    r"[^\w+]{0,3}(?:[^\W\d]{1,12}[^\w+]{1,3})?\+?\d(?:[ ./()-]{0,3}\d){5,13}(?!\w)"
 )
 _SSN = re.compile(r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])")
 _CARD_STARTS = ("3", "4", "5", "6", "2")
@@ -66,7 +66,7 @@ def is_iban(text: str) -> bool:
 def is_card(text: str) -> bool:
     """Whether it has the length and beginning of a card's number, and Luhn's checksum holds."""
     digits = [int(c) for c in text if c.isdigit()]
-    if not 13 <= len(digits) <= 19 or text[0] not in _CARD_STARTS or len(set(digits)) < 3:
+    if not 13 <= len(digits) <= 19 or text[0] not in _CARD_STARTS or len(set(digits)) < 2:
         return False
     doubled = [d if i % 2 == 0 else sum(divmod(2 * d, 10)) for i, d in enumerate(reversed(digits))]
     return sum(doubled) % 10 == 0

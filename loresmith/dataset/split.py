@@ -28,6 +28,8 @@ from loresmith.dataset.formats import Rejected
 
 _FEWEST_GROUPS = 5
 _FEWEST_ROWS = 20
+# So many rows tell a point's difference; more only cost time, and are better taught.
+_ENOUGH = 1000
 _WORDINGS = 3
 _STRICTEST: tuple[Split, ...] = ("test", "dev", "train")
 
@@ -99,7 +101,9 @@ def _homes(
     sizes = Counter(g for row in rows if not row.origin.startswith("feedback:") for g in _groups(row))
     documents = {g: n for g, n in sizes.items() if g.startswith("document:")}
     others = {g: n for g, n in sizes.items() if g not in documents and g.partition(":")[2] not in taught}
-    homes = _shares(documents, settings) | _shares(others, settings)
+    homes = _shares(documents, settings, 1.0) | _shares(
+        others, settings, _ENOUGH / max(1, sum(others.values()))
+    )
     homes |= {g: "train" for row in rows for g in _groups(row) if g not in homes}
     if documents and {homes[g] for g in documents} == {"train"} and settings.test_share:
         notes.append(
@@ -109,17 +113,22 @@ def _homes(
     return homes
 
 
-def _shares(sizes: Mapping[str, int], settings: DatasetSection) -> dict[str, Split]:
-    """Each group to a split by its hash; one that is too large a part of all stays in train."""
+def _shares(sizes: Mapping[str, int], settings: DatasetSection, most: float) -> dict[str, Split]:
+    """Each group to a split by its hash; one that is too large a part of all stays in train.
+
+    Args:
+        most: upper bound of the shares of test and dev.
+    """
     total = sum(sizes.values())
     few = len(sizes) < _FEWEST_GROUPS or total < _FEWEST_ROWS
     drawn = sorted((_hash(settings.seed, group), group) for group in sizes)
     out: dict[str, Split] = dict.fromkeys(sizes, "train")
     if few:
         return out
-    wanted: list[tuple[Split, float]] = [("test", settings.test_share), ("dev", settings.dev_share)]
     low = 0.0
-    for name, share in wanted:
+    wanted: list[tuple[Split, float]] = [("test", settings.test_share), ("dev", settings.dev_share)]
+    for name, asked in wanted:
+        share = min(asked, most)
         taken = 0
         # By hash alone, a small number of groups might give this split nothing or far too much.
         inside = [g for u, g in drawn if low <= u < low + share]
@@ -153,7 +162,7 @@ def _unseen_wordings(rows: Sequence[Example], found: Splits, settings: DatasetSe
     ]
     taken: set[str] = set()
     for name, drawn, share, total in shares:
-        chosen = [fact for fact in drawn if fact not in taken][: round(share * total)]
+        chosen = [fact for fact in drawn if fact not in taken][: min(_ENOUGH, round(share * total))]
         taken.update(chosen)
         for fact in chosen:
             found[min(facts[fact], key=lambda row: _hash(settings.seed, row.id)).id] = name
