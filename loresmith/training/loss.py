@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from loresmith.errors import MissingExtra
+from loresmith.training import attention
 from loresmith.training.packing import MicroBatch
 
 try:
@@ -31,11 +32,16 @@ def completion_loss(model: Any, micro: MicroBatch) -> Any:
     """
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     device = inner.get_input_embeddings().weight.device
-    inputs = {
+    inputs: dict[str, Any] = {
         "input_ids": torch.from_numpy(micro.ids).to(device)[None],
         "position_ids": torch.from_numpy(micro.positions).to(device)[None],
         "use_cache": False,
     }
+    if inner.config._attn_implementation == attention.NAME:
+        starts = torch.from_numpy(micro.starts).to(device)
+        longest = int((micro.starts[1:] - micro.starts[:-1]).max())
+        inputs |= {"cu_seq_lens_q": starts, "cu_seq_lens_k": starts}
+        inputs |= {"max_length_q": longest, "max_length_k": longest}
     sources = torch.from_numpy(micro.sources).to(device)
     targets = torch.from_numpy(micro.targets).to(device)
     if not splits_at_head(inner):

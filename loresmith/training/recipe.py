@@ -11,6 +11,7 @@ written under `out` but the adapter's own two files and `checkpoint/`.
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import resource
 import shutil
@@ -23,7 +24,7 @@ from typing import Any
 
 from loresmith.config import TrainingSection
 from loresmith.errors import MissingExtra, TrainingError
-from loresmith.training import adapter, checkpoint, defaults, packing
+from loresmith.training import adapter, checkpoint, defaults, fast, packing
 from loresmith.training.base import Base, out_of_memory
 from loresmith.training.distributed import Group
 from loresmith.training.loss import completion_loss
@@ -34,6 +35,8 @@ try:
     import torch
 except ImportError as missing:
     raise MissingExtra("Training", missing.name or "torch", "train") from missing
+
+log = logging.getLogger(__name__)
 
 # Steps in a row whose gradient is not a number: the run is lost, not unlucky.
 _HOPELESS = 10
@@ -128,11 +131,17 @@ def train(
         TrainingError: no adapter could be attached, memory ran out at the smallest micro-batch, the
             loss is not a number, or a checkpoint cannot be written.
     """
-    run = _Run(base, rows, dev_rows, recipe, out, on_step or (lambda step: None), stop, group)
-    if resume:
-        run.restore()
-    while run.at.step < recipe.steps and not run.at.stopped:
-        run.one_step()
+    alone = group is None or group.world == 1
+    run = _Run(
+        base, rows, dev_rows, recipe, out, on_step or (lambda step: None), stop, None if alone else group
+    )
+    with fast.speed_up(run.model) as speed:
+        if speed.why:
+            log.warning("This model trains without the faster operations: %s.", speed.why)
+        if resume:
+            run.restore()
+        while run.at.step < recipe.steps and not run.at.stopped:
+            run.one_step()
     return run.finish()
 
 
