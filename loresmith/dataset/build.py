@@ -23,7 +23,7 @@ from loresmith.answering.text import fold
 from loresmith.config import DatasetSection, ModelSection
 from loresmith.dataset import facts_prose, facts_tables, facts_text, grounded, teacher, unanswerable
 from loresmith.dataset.example import Example, Kind
-from loresmith.dataset.facts import Fact, Known, distinct
+from loresmith.dataset.facts import Fact, Known, codes_of, distinct
 from loresmith.dataset.wordings import Wording, wordings
 from loresmith.index import open_current
 from loresmith.language import detect
@@ -110,7 +110,24 @@ def read(workspace: WorkspaceDir) -> Corpus:
             passages = {d: sorted(store.of_document(d), key=lambda p: p.ordinal) for d in documents}
         finally:
             store.close()
-    return Corpus(documents, {d: Known.of(v.text) for d, v in documents.items()}, passages)
+    return Corpus(documents, _known(documents), passages)
+
+
+def _known(documents: Mapping[str, Document]) -> dict[str, Known]:
+    """How each document writes its words. What any document of its language writes small is no name."""
+    own = {d: Known.of(v.text) for d, v in documents.items()}
+    small: dict[str, set[str]] = defaultdict(set)
+    names: dict[str, set[str]] = defaultdict(set)
+    for d, known in own.items():
+        small[documents[d].language] |= known.small
+        names[documents[d].language] |= known.names
+    usual = max(small, key=lambda code: len(small[code]), default="")
+    out = {}
+    for d in own:
+        code = documents[d].language or usual
+        lower = frozenset(small[code] | own[d].small)
+        out[d] = Known(lower, frozenset(n for n in names[code] | own[d].names if fold(n) not in lower))
+    return out
 
 
 def extract(corpus: Corpus, progress: Progress = lambda stage, done, total: None) -> list[Fact]:
@@ -159,6 +176,8 @@ def _names(fact: Fact) -> list[tuple[str, ...]]:
         return [("step", fold(fact.subject), fact.key)]
     if fact.kind == "reverse":
         return [("reverse", fold(fact.attribute), fold(fact.value), fold(fact.subject))]
+    if fact.kind == "field" and not fact.subject and codes_of(fact.topic) != (fact.topic,):
+        return [("field", fold(fact.attribute))]
     subject = fact.subject or fact.topic
     return [("cell", fold(subject), fold(fact.attribute))]
 
@@ -188,15 +207,24 @@ def _proved(
         passage = corpus.passage_of(fact)
         if passage is None or enough <= 0:
             continue
-        rng = _rng(settings.seed, fact.id)
-        kept = []
-        for wording in wordings(fact, corpus.known[fact.document], rng, 2 * settings.wordings):
-            beside = corpus.passages[fact.document] if fact.kind == "procedure" else [passage]
-            if not isinstance(grounded.proved(wording.question, wording.answer, beside, fact.language), str):
-                kept.append(wording)
+        kept = _worded(corpus, fact, passage, settings)
+        if not kept and fact.unit:  # the scale of the table stands in none of its passages' own words
+            fact = replace(fact, unit="")
+            kept = _worded(corpus, fact, passage, settings)
         if kept:
             enough -= min(len(kept), settings.wordings)
             yield _Proved(fact, passage, tuple(kept))
+
+
+def _worded(corpus: Corpus, fact: Fact, passage: Passage, settings: DatasetSection) -> list[Wording]:
+    """The wordings whose answer passes."""
+    rng = _rng(settings.seed, fact.id)
+    beside = corpus.passages[fact.document] if fact.kind == "procedure" else [passage]
+    return [
+        w
+        for w in wordings(fact, corpus.known[fact.document], rng, 2 * settings.wordings)
+        if not isinstance(grounded.proved(w.question, w.answer, beside, fact.language), str)
+    ]
 
 
 def _closed(corpus: Corpus, proved: Sequence[_Proved], settings: DatasetSection) -> list[Example]:
@@ -204,8 +232,10 @@ def _closed(corpus: Corpus, proved: Sequence[_Proved], settings: DatasetSection)
     room = settings.max_rows - _grounded_rows_of(settings.max_rows, settings)
     out: list[Example] = []
     for one in proved:
-        # A question without passages must say what it is about: placed wordings first.
-        ordered = sorted(one.wordings, key=lambda w: not w.placed)
+        # A question without passages must say what it is about: half of them at least.
+        there = [w for w in one.wordings if w.placed]
+        bare = [w for w in one.wordings if not w.placed]
+        ordered = [w for pair in zip_longest(there, bare) for w in pair if w is not None]
         for wording in ordered[: settings.wordings]:
             out.append(_example(corpus, one, "closed", wording, unaided.messages(wording.question)))
         if len(out) >= room:
@@ -276,10 +306,13 @@ def _refused(
     """A row that must abstain: the right passage taken away, or a question that nothing answers."""
     known = corpus.known[one.fact.document]
     other = unanswerable.question(one.fact, subjects, known, rng)
-    if other is not None and rng.random() < 0.65:
+    vague = one.fact.kind in ("section", "procedure") and not wording.placed
+    if other is not None and (vague or rng.random() < 0.6):
         question = other
         found = search(question, grounded.WIDELY)
         built = grounded.unanswered(question, "", "", found, settings.distractors, rng, lambda p: False)
+    elif vague:
+        return None
     else:
         question = wording.question
         built = grounded.unanswered(
@@ -293,7 +326,7 @@ def _refused(
         )
     if built is None:
         return None
-    shown = Wording(question, grounded.abstained(question))
+    shown = Wording(question, grounded.abstained(question, one.fact.language))
     return replace(_example(corpus, one, "abstain", shown, built), passages=(), quote="")
 
 

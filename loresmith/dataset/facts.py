@@ -38,6 +38,15 @@ ORIGIN: dict[FactKind, str] = {
 
 _TOKEN = re.compile(r"[^\W_]+(?:[-./][^\W_]+)*")
 _SITE = re.compile(r"\s+[|–—]\s+[^|–—]{2,30}$")
+_STATE = re.compile(
+    r",\s(?:valid|version|issue|edition|rev|as of|effective|stand|gültig|ausgabe|válid|valable|valid[oa])\b.*$",
+    re.IGNORECASE,
+)
+_DATED = re.compile(r"\d{4}-\d\d|^Q\d")
+_OPENING = frozenset(
+    """The A An All Each Every Any No Both If When In On At For After Before With Without During From Under
+    Der Die Das Ein Eine El La Los Las Un Una Le Les Il Lo Gli Os As Um Uma De Het Een""".split()  # noqa: SIM905
+)
 _NUMBERED = re.compile(
     r"^\s*(?:(?:chapter|section|kapitel|abschnitt|capítulo|capitolo|chapitre)\s+)?"
     r"(?:\d{1,2}(?:\.\d{1,2})*|[A-Z])[.):]?\s+(?=\S)",
@@ -98,8 +107,9 @@ def codes_of(text: str) -> tuple[str, ...]:
 @lru_cache(maxsize=4096)
 def topic_of(title: str) -> str:
     """What a title says a document is about: its one product code, else the title without the site."""
-    bare = _SITE.sub("", title.strip()).strip()
-    codes = [c for c in codes_of(bare) if c[0].isalpha()]
+    # "Nordwind Air … Employee Handbook" is how a parser joins two lines of a cover.
+    bare = _STATE.sub("", _SITE.sub("", title.strip()).rpartition("… ")[2]).strip(" ,")
+    codes = [c for c in codes_of(bare) if c[0].isalpha() and len(c) > 2 and not _DATED.search(c)]
     if len(codes) != 1 or len(bare.split()) > 9:
         return bare
     return codes[0].upper() if codes[0].islower() else codes[0]
@@ -139,9 +149,9 @@ class Known:
         if not words or not words[0][0].isupper():
             return False
         long = [w for w in words if len(w) > 3] or words
-        if not all(w[0].isupper() and fold(w) not in self.small for w in long):
+        if not all(w[0].isupper() for w in long) or words[0] in _OPENING:
             return False
-        return len(long) > 1 or long[0] in self.names
+        return len(long) > 1 or (long[0] in self.names and fold(long[0]) not in self.small)
 
 
 NOTHING_KNOWN = Known(frozenset(), frozenset())
@@ -161,8 +171,10 @@ def lowered(text: str, known: Known = NOTHING_KNOWN) -> str:
         and fold(word) not in known.small
     ):
         return text  # "NW 217", "SF 10"
+    if text[len(word) : len(word) + 2] == ". ":
+        return text  # an abbreviation: "Br. Nord 2"
     following = re.match(r"\s[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿß]", text[len(word) :]) is not None
-    name = word in known.names or (following and fold(word) not in known.small)
+    name = word in known.names or (following and word not in _OPENING)
     return text if name else text[0].lower() + text[1:]
 
 

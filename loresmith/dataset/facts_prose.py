@@ -5,6 +5,8 @@ Italian, Portuguese, Dutch and Chinese a few sure patterns. A sentence that none
 nothing.
 """
 
+# ruff: noqa: E501  (patterns are easier to read on one line)
+
 from __future__ import annotations
 
 import re

@@ -30,14 +30,60 @@ _MOST_COLUMNS = 14
 PERIOD = "\0period"
 """`Fact.key` of a cell whose column is a time: its attribute is the row's name."""
 
-_PLAIN_UNITS = frozenset("kg mm cm km ml kwh bar mbar rpm mg".split())  # noqa: SIM905
+CROSS = "\0cross"
+"""`Fact.key` of a cell whose column is a kind and no attribute ("Van"): its subject is the row with
+the column, its attribute what the table is about."""
+
+_MEASURED = re.compile(
+    r"price|cost|fee|rate|limit|premium|charge|time|date|year|month|day|hour|minute|length|width|height|depth|weight|mass"
+    r"|size|diameter|torque|pressure|temperature|power|current|voltage|speed|flow|head|volume|capacity|quantity|number"
+    r"|count|amount|stock|level|value|share|distance|interval|period|total|plan|actual|target|min|max|tolerance|seats"
+    r"|preis|kosten|gebühr|zeit|datum|jahr|monat|tag|länge|breite|höhe|tiefe|gewicht|masse|durchmesser|druck|temperatur"
+    r"|leistung|strom|spannung|drehzahl|menge|bestand|anzahl|zahl|wert|anteil|abstand|frist|pauschale|stück|soll|ist"
+    r"|precio|plazo|garantía|límite|tamaño|peso|largo|ancho|alto|prezzo|durata|lunghezza|larghezza|altezza|prix|durée"
+    r"|longueur|largeur|hauteur|poids|quantité|cantidad|价|量|长|宽|高|重|压|温",
+    re.I,
+)
+_PLAIN_UNITS = frozenset("kg mm cm km ml kwh bar mbar rpm mg m h s l g t".split())  # noqa: SIM905
 _PROPERTY = re.compile(
     r"^(?:values?|specifications?|data|wert|werte|angabe|valor|valores|valeurs?|valore|valori|waarde|dato|值|数值|参数值)$",
     re.I,
 )
 _UNIT_COLUMN = re.compile(r"^(?:units?|einheit|unidad|unité|unità|eenheid|unidade|单位)$", re.I)
 _TIME_WORDS = frozenset(
-    ["three", "six", "nine", "twelve", "months", "month", "year", "years", "ended", "ending", "fiscal", "quarter", "as", "of", "weeks", "for", "the", "first", "second", "third", "fourth", "half", "fy", "jahr", "geschäftsjahr", "exercice", "año", "anno", "ejercicio", "trimestre", "quartal"]
+    [
+        "three",
+        "six",
+        "nine",
+        "twelve",
+        "months",
+        "month",
+        "year",
+        "years",
+        "ended",
+        "ending",
+        "fiscal",
+        "quarter",
+        "as",
+        "of",
+        "weeks",
+        "for",
+        "the",
+        "first",
+        "second",
+        "third",
+        "fourth",
+        "half",
+        "fy",
+        "jahr",
+        "geschäftsjahr",
+        "exercice",
+        "año",
+        "anno",
+        "ejercicio",
+        "trimestre",
+        "quartal",
+    ]
 )
 _PERIOD = re.compile(r"\b(?:19|20)\d\d\b|\bQ[1-4]\b|\d\s?Hz\b", re.I)
 
@@ -130,6 +176,7 @@ def _of_table(
         return []
     if keys == (0,) and (properties := _properties(document, language, names, rows)):
         return properties
+    kinds = _kinds(names, rows, keys, place)
     scale = _scale(" ".join((names[0], place)))
     names = tuple("" if name.startswith("(") else name for name in names)
     topic = topic_of(document.title or document.id)
@@ -160,10 +207,40 @@ def _of_table(
                 # Not "the June 2022 of gross margin" but the gross margin in June 2022.
                 period = " ".join(p.strip() for p in name.split("›"))
                 fact = replace(fact, key=PERIOD, subject=period, attribute=subject, unit=unit or scale)
+            elif column in kinds:
+                row_name = _of_key(names[keys[0]], subject)
+                fact = replace(
+                    fact, key=CROSS, subject=f"{row_name}, {name}", attribute=without_number(place)
+                )
             out.append(fact)
             if _is_unique_code(value, [r.cells[column] for r in rows]):
                 out.append(replace(fact, kind="reverse"))
     return out
+
+
+def _kinds(names: Sequence[str], rows: Sequence[_Row], keys: tuple[int, ...], place: str) -> frozenset[int]:
+    """The columns that tell kinds apart ("Small car | Mid-size | Van") instead of attributes: all of
+    one sort of figure under a heading that says what is told."""
+    heading = without_number(place)
+    columns = [c for c in range(len(names)) if c not in keys and names[c]]
+    if len(columns) < 2 or not 1 <= len(heading.split()) <= 5 or len(keys) > 1:
+        return frozenset()
+    sorts = []
+    for column in columns:
+        cells = [r.cells[column] for r in rows if not _says_nothing(r.cells[column])]
+        figures = [c for c in cells if re.match(r"^[€$£]?\s?(?:[A-Z]{3}\s)?[\d.,:–-]+(?:\s?\S{1,4})?$", c)]
+        measured = _MEASURED.search(names[column]) is not None or split_unit(names[column])[1]
+        if len(figures) < 0.7 * len(cells) or not cells or measured or is_period(names[column]):
+            continue
+        sorts.append((column, re.sub(r"[\d.,\s]+", "0", figures[0])))
+    alike = [c for c, sort in sorts if sort == sorts[0][1]]
+    return frozenset(alike) if len(alike) >= 2 else frozenset()
+
+
+def _of_key(name: str, subject: str) -> str:
+    """ "class SF 10", "report time 06:00": a bare figure needs the name of its column."""
+    plain = re.fullmatch(r"[^\W\d_ ]+(?: [^\W\d_ ]+)?", name) is not None
+    return f"{name} {subject}" if subject[:1].isdigit() and plain else subject
 
 
 def _properties(document: Document, language: str, names: Sequence[str], rows: Sequence[_Row]) -> list[Fact]:
@@ -303,6 +380,8 @@ def split_unit(name: str) -> tuple[str, str]:
     found = _UNIT_TAIL.match(name)
     if found is None:
         return name, ""
+    if re.search(r"(?:\b(?:per|pro|por|par|je|al?|di|and|und|of|\d+)|/)$", found["name"]):
+        return name, ""  # "price per kWh" has no unit of its own
     unit = next(filter(None, (found["a"], found["b"], found["c"], found["d"])))
     # "Weight kg" names its unit, "Value min" does not.
     bare = not unit.islower() or "/" in unit or unit in _PLAIN_UNITS

@@ -6,6 +6,8 @@ heading + numbered list                     -> procedure, and each of its steps
 "How can I send a pump back?" + text        -> section, asked by its own heading
 """
 
+# ruff: noqa: E501  (patterns are easier to read on one line)
+
 from __future__ import annotations
 
 import re
@@ -59,8 +61,14 @@ _DEFINES = {
 _PRONOUN = re.compile(
     r"^(?:this|that|these|those|it|they|he|she|we|you|das|dies|diese[rs]?|es|er|sie|wir)\b", re.I
 )
+_GENERIC_HEADING = re.compile(
+    r"^(?:steps?|procedures?|instructions?|how to|what to do|process|ablauf|vorgehen|schritte|anleitung|pasos|procedimiento"
+    r"|étapes|procédure|procedura|passi|stappen|passos|步骤|流程)$",
+    re.I,
+)
 _LONGEST_STEP = 260
 _LONGEST_LIST = 320
+_MOST_ITEMS = 6
 _LONGEST_ANSWER = 320
 
 
@@ -150,12 +158,12 @@ class _Maker:
         above = " ".join((self.document.id, self.document.title, *self.part.path[:-1]))
         body = [b for b in self.part.blocks if b.kind == "paragraph"]
         record = self.part.heading is not None and self.part.heading.row is not None
-        if self.heading and body and len(self.heading) < 50 and not self.heading.endswith("?"):
-            if _GLOSSARY.search(above) or (record and _GLOSSARY.search(self.document.id)):
-                begin, end = self._first_sentences(body[0], 2)
-                if end - begin >= 12:
-                    value = single_spaced(self.document.text[begin:end])
-                    out.append(self.make("definition", begin, end, subject=self.heading, value=value))
+        is_term = bool(self.heading and body) and len(self.heading) < 50 and not self.heading.endswith("?")
+        if is_term and (_GLOSSARY.search(above) or (record and _GLOSSARY.search(self.document.id))):
+            begin, end = self._first_sentences(body[0], 2)
+            if end - begin >= 12:
+                value = single_spaced(self.document.text[begin:end])
+                out.append(self.make("definition", begin, end, subject=self.heading, value=value))
         listed = _GLOSSARY.search(f"{above} {self.heading}") is not None
         for text, start, end in self.lines():
             found = (_FIELD.match(text) or _DASHED.match(text)) if listed else None
@@ -249,6 +257,10 @@ class _Maker:
 
     def _procedure_title(self) -> str:
         """The heading; with what stands above it where the heading alone names no thing."""
+        generic = _GENERIC_HEADING.match(self.heading) is not None
+        if generic:
+            above = without_number(self.part.path[-2]) if len(self.part.path) > 1 else ""
+            return above or self.document.title or self.heading
         if len(self.heading.split()) > 1 or self.is_title or len(self.part.path) < 2:
             return self.heading
         above = without_number(self.part.path[-2])
@@ -282,6 +294,8 @@ class _Maker:
         if listed is not None:
             return [listed]
         body = [b for b in self.part.blocks if b.kind == "paragraph"]
+        if any(b.kind in ("row", "code") for b in self.part.blocks):
+            return []  # a table says what the heading promises
         if not body or _GLOSSARY.search(" ".join((self.document.id, *self.part.path[:-1]))):
             return []
         question = self.heading.endswith(("?", "？"))
@@ -303,8 +317,8 @@ class _Maker:
         if any(_STEP.match(t) for t in raw):
             return None
         items = [_BULLET.sub("", t).rstrip(" .;,") for t in raw]
-        value = "; ".join(items)
-        if len(value) > _LONGEST_LIST:
+        value = " ".join(_ended(item) for item in items)
+        if len(value) > _LONGEST_LIST or len(items) > _MOST_ITEMS:
             return None
         return self.make(
             "section",

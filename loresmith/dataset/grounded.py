@@ -108,9 +108,9 @@ def unanswered(
     return _messages(question, _fitting(question, chosen, None, language), language)
 
 
-def abstained(question: str) -> str:
-    """The words of an abstention, in the language that the expert takes the question for."""
-    return abstention(detect(question))
+def abstained(question: str, language: str) -> str:
+    """The words of an abstention in the question's language, in the document's where that is too short."""
+    return abstention(detect(question) or language)
 
 
 def says_nothing(answer: str) -> bool:

@@ -1,5 +1,7 @@
 """How a subject and an attribute are said inside a question: articles, gender, small letters."""
 
+# ruff: noqa: E501  (patterns are easier to read on one line)
+
 from __future__ import annotations
 
 import re
@@ -8,19 +10,20 @@ from functools import lru_cache
 
 from loresmith.answering import facts as checked
 from loresmith.dataset.facts import Fact, Known, codes_of, lowered
-from loresmith.dataset.facts_tables import PERIOD
+from loresmith.dataset.facts_tables import CROSS, PERIOD
 
 _PRODUCTS = re.compile(
     r"^(?:model|product|type|pump|machine|device|unit|size|variant|article|equipment|vehicle|aircraft|tool|system)s?$",
     re.I,
 )
+_PARTS = re.compile(r"^(?:part|component|item|article|tool|bolt|material|spare part|fluid|check)s?$", re.I)
 _GENERIC = re.compile(
     r"^(?:name|item|no|nr|number|id|description|designation|entry|key|title|label|topic|subject|value|what|check)\.?$",
     re.I,
 )
 _SMALL_CLASS = re.compile(r"^[^\W\d_]+(?:[ -][^\W\d_]+){0,2}$")
 _ODD = re.compile(
-    r"\b\w{3,}ed$|^(?:since|from|to|until|by|per|at|in|on|for|with|without|valid|due|after|before|includes?|covers?|yes|no"
+    r"\b\w{3,}ed$|\b(?:from|to|until|since|by|at|in|on|for|per)$|^(?:present|absent|anwesend|abwesend)$|^(?:since|from|to|until|by|per|at|in|on|for|with|without|valid|due|after|before|includes?|covers?|yes|no"
     r"|seit|ab|bis|von|für|nach|bei|gültig|desde|hasta|depuis|jusqu|dal|fino)\b|\?|^\W*\d+\W*$|\b(?:is|are|was|ist|sind)\b",
     re.I,
 )
@@ -84,6 +87,14 @@ def subject_phrases(fact: Fact, known: Known) -> list[str]:
     if fact.key == PERIOD:
         spelled = re.search(r"\b(?:months?|weeks?|quarter|year) ended", subject, re.I) is not None
         return [f"the {lowered(subject)}"] if spelled and language == "en" else [subject]
+    if fact.key == CROSS:
+        row, _, column = subject.rpartition(", ")
+        if language in ("de", "zh"):
+            return [f"{row}, {column}", f"{column}, {row}"]
+        row, column = (
+            lowered(t, known) if t.split()[0].casefold() in known.small else t for t in (row, column)
+        )
+        return [f"{row}, {column}", f"{column}, {row}", f"{row} ({column})"]
     key = lowered(fact.key, known) if language not in ("de", "zh") else fact.key
     usable = bool(_SMALL_CLASS.match(key)) and not _GENERIC.match(key) and not key.endswith("ed")
     if codes_of(subject) == (subject,) or subject[0].isdigit() or len(subject) < 3:
@@ -102,8 +113,12 @@ def subject_phrases(fact: Fact, known: Known) -> list[str]:
     small = lowered(subject, known)
     if codes_of(subject) or small == subject:
         return [subject, f"the {subject}"] if _PRODUCTS.match(fact.key) else [subject]
-    if re.match(r"(?:the|an?|all|every|each|no|other|any)\b", small):
+    if re.match(r"(?:the|an?|all|every|each|no|other|any|up|over|under|above|below)\b", small):
         return [small]
+    if len(small.split()) == 1 and not _PARTS.match(fact.key):
+        # "Huber" and "East" may be names, "motor" a line of business: no article.
+        ordinary = subject.casefold() in known.small
+        return [small, small, quoted(subject, language)] if ordinary else [subject]
     return [f"the {small}", f"the {small}", small, quoted(subject, language)]
 
 
@@ -166,8 +181,7 @@ def _gender(attribute: str, language: str) -> int | None:
     if (
         patterns is None
         or len(first) < 3
-        or (first.endswith("s")
-        and language != "fr")
+        or (first.endswith("s") and language != "fr")
         or first[:1].casefold() in "aeiouhéèàíìó"
     ):
         return None

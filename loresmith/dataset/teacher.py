@@ -37,8 +37,10 @@ _PAIR = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _LEANS = re.compile(
-    r"\b(?:this|the|these|above|given|following) (?:passage|text|document|section|table|excerpt|sentence|paragraph|list|figure)"
-    r"|\babove\b|\b(?:dieser|diesem|diese|der|im) (?:Text|Abschnitt|Dokument|Absatz|Tabelle)\b|mentioned|according to the",
+    r"\b(?:this|the|these|above|given|following) (?:passage|text|document|section|table|excerpt"
+    r"|sentence|paragraph|list|figure)"
+    r"|\babove\b|\b(?:dieser|diesem|diese|der|im) (?:Text|Abschnitt|Dokument|Absatz|Tabelle)\b"
+    r"|mentioned|according to the",
     re.I,
 )
 _PER_PASSAGE = 3

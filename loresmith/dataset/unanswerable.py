@@ -27,6 +27,10 @@ _GENERIC = re.compile(
     r"^(?:name|value|unit|description|item|remark|note|comment|type|wert|einheit|beschreibung|bemerkung|nr)\W*$",
     re.I,
 )
+_PLACED_NAME = re.compile(  # a name behind a preposition or a title
+    r"(?:\b(?:in|at|from|near|to|Mr|Mrs|Ms|Dr\.?|Herr[n]?|Frau|en|de|à|da|di|bei|aus|nach)\s)"
+    r"([A-ZÀ-Ý][a-zß-ÿ]{3,})(?=[\s,.;)?]|$)(?! [A-Z])"
+)
 _TRIES = 6
 
 
@@ -57,9 +61,7 @@ class Subjects:
                 holding[term].add(number)
             codes.update(map(normal_code, codes_of(text)))
             if passage.language in ("en", "es", "fr", "it", "pt", "nl"):
-                names[passage.language] |= {
-                    n for n in Known.of(passage.text).names if len(n) > 3 and n.isalpha() and not n.isupper()
-                }
+                names[passage.language].update(m[1] for m in _PLACED_NAME.finditer(passage.text))
         attributes: dict[str, dict[str, tuple[str, str, str]]] = defaultdict(dict)
         for fact in facts:
             usable = fact.kind in ("cell", "field") and not is_odd(fact.attribute, fact.language)
@@ -115,9 +117,9 @@ def question(fact: Fact, subjects: Subjects, known: Known, rng: Random) -> str |
 
 def _missing_attribute(fact: Fact, subjects: Subjects, known: Known, rng: Random) -> str | None:
     """ "Which warranty does the M8 flange bolt have?" """
-    if fact.kind not in ("cell", "field", "reverse") and codes_of(fact.topic) != (fact.topic,):
-        return None
     subject = fact.subject if fact.kind in ("cell", "reverse") and not fact.key.startswith("\0") else ""
+    if not subject and codes_of(fact.topic) != (fact.topic,):
+        return None
     wanted = terms(subject or fact.topic)
     own = subjects.attributes.get(fact.language, [])
     common = absent_attributes(fact.language)
@@ -132,9 +134,15 @@ def _missing_attribute(fact: Fact, subjects: Subjects, known: Known, rng: Random
         if not told or subjects.with_all(wanted | told) or _same(attribute, fact.attribute):
             continue
         asked = replace(
-            fact, kind="cell" if subject else "field", subject=subject, attribute=attribute, value=value, unit=unit,
-            asked=(), answer="",
-        )  # fmt: skip
+            fact,
+            kind="cell" if subject else "field",
+            subject=subject,
+            attribute=attribute,
+            value=value,
+            unit=unit,
+            asked=(),
+            answer="",
+        )
         made = wordings(asked, known, rng, 3)
         if made:
             return rng.choice(made).question
@@ -170,7 +178,7 @@ def _another_name(fact: Fact, subjects: Subjects, known: Known, rng: Random) -> 
     if len(pool) < 4:
         return None
     for wording in wordings(fact, known, rng, 3, placed=0.0):
-        inside = [w for w in re.findall(r"[^\W\d_]{4,}", wording.question) if w in known.names]
+        inside = [m[1] for m in _PLACED_NAME.finditer(wording.question) if m[1] in known.names]
         for name in inside[:1]:
             other = rng.choice([n for n in pool if n != name])
             asked = re.sub(rf"\b{re.escape(name)}\b", other, wording.question)

@@ -38,8 +38,71 @@ _TIME_UNIT = re.compile(
 _DATE = re.compile(
     r"\d{4}-\d\d|\d{1,2}\.\s?\d{1,2}\.|\d{1,2} [A-Za-zä]{3,}|[A-Z][a-z]{2,} \d{1,2}|^(?:19|20)\d\d$"
 )
+_YEARLY = re.compile(r"^\D*(?:19|20)\d\d$|ended|^Q\d|\bFY\b", re.I)
 _ASKING = frozenset(
-    ["what", "which", "who", "whom", "whose", "when", "where", "why", "how", "is", "are", "was", "were", "do", "does", "did", "must", "may", "can", "should", "could", "would", "will", "has", "have", "i", "you", "me", "my", "it", "there", "to", "of", "the", "wie", "was", "wer", "wo", "wann", "warum", "welche", "welcher", "welches", "welchen", "wird", "werden", "ist", "sind", "qué", "cuál", "cuánto", "cuántos", "cuántas", "cuándo", "quel", "quelle", "que", "quale", "quanto", "hoe", "wat"]
+    [
+        "what",
+        "which",
+        "who",
+        "whom",
+        "whose",
+        "when",
+        "where",
+        "why",
+        "how",
+        "is",
+        "are",
+        "was",
+        "were",
+        "do",
+        "does",
+        "did",
+        "must",
+        "may",
+        "can",
+        "should",
+        "could",
+        "would",
+        "will",
+        "has",
+        "have",
+        "i",
+        "you",
+        "me",
+        "my",
+        "it",
+        "there",
+        "to",
+        "of",
+        "the",
+        "wie",
+        "was",
+        "wer",
+        "wo",
+        "wann",
+        "warum",
+        "welche",
+        "welcher",
+        "welches",
+        "welchen",
+        "wird",
+        "werden",
+        "ist",
+        "sind",
+        "qué",
+        "cuál",
+        "cuánto",
+        "cuántos",
+        "cuántas",
+        "cuándo",
+        "quel",
+        "quelle",
+        "que",
+        "quale",
+        "quanto",
+        "hoe",
+        "wat",
+    ]
 )
 
 
@@ -93,13 +156,12 @@ def wordings(fact: Fact, known: Known, rng: Random, most: int, *, placed: float 
     answer = answer_of(fact, known)
     if not answer:
         return []
-    plain = list(_plain(fact, known, rng))
     out: dict[str, Wording] = {}
-    for number, question in enumerate(_spread(plain, rng, 3 * most)):
+    for question, again in _spread(list(_plain(fact, known, rng)), rng, 3 * most):
         named = _names_topic(question, fact)
         if not named and (not fact.sure or rng.random() < placed):
             question, named = _placed(question, fact, rng), True
-        elif number >= len(plain) or (number > 1 and rng.random() < 0.12):
+        elif again or rng.random() < 0.05:
             question = _varied(question, fact, rng)
         question = " ".join(question.split())
         if fold(question) not in out:
@@ -123,7 +185,8 @@ def answer_of(fact: Fact, known: Known) -> str:
     elif is_odd(fact.attribute, fact.language):
         form = cell["answer_odd"]
     elif fact.language == "en" and is_plural(fact.attribute):
-        form = cell["answer_plural"]
+        count = _is_count(fact) and "answer_count" in cell
+        form = cell["answer_count"] if count else cell["answer_plural"]
     elif gender(fact.attribute, fact.language) and "answer_gendered" in cell:
         figure = _FIGURE.match(fact.value) is not None
         form = (
@@ -147,6 +210,9 @@ def _fillings(fact: Fact, known: Known, subject: str = "") -> dict[str, str]:
         "t": _topic(fact),
         "b": sentence(fact.attribute) if fact.attribute else "",
         "n": fact.key,
+        "verb": lowered(fact.subject, known),
+        "in": "on" if re.search(r"\d", fact.subject) and not _YEARLY.search(fact.subject) else "in",
+        "was": "were" if is_plural(fact.attribute) else "was",
         **gender(fact.attribute, fact.language),
     }
 
@@ -179,6 +245,8 @@ def _plain(fact: Fact, known: Known, rng: Random) -> Iterator[Sequence[str]]:
         if is_odd(fact.attribute, fact.language):
             groups = [field["odd"], field["keyword"]]
         else:
+            if not fact.subject and codes_of(fact.topic) != (fact.topic,):
+                return (yield from _bare(field, fact, known))
             own = [c.ask for c in _fitting(fact) if fact.subject]
             known_gender = field.get("gendered", []) if gender(fact.attribute, fact.language) else []
             groups = [*own, [*known_gender, *field["ask"]], field["keyword"]]
@@ -195,9 +263,16 @@ def _plain(fact: Fact, known: Known, rng: Random) -> Iterator[Sequence[str]]:
             yield [raised(q) if not q[:1].isdigit() else q for q in filled]
 
 
+def _bare(field: dict[str, Any], fact: Fact, known: Known) -> Iterator[Sequence[str]]:
+    """Of a document that is about no product: "What is the charging time?", then in which document."""
+    names = _fillings(fact, known)
+    yield [raised(fill(t, names)) for t in field["bare"]]
+    yield [raised(fill("{a}", names))]
+
+
 def _said_as(form: str, fact: Fact, subjects: Sequence[str], rng: Random) -> str:
     """The subject for one template: key words take it as it is written, without article."""
-    bare = form.replace("{s}", "").replace("{a}", "").strip(" ,:?？ ¿")
+    bare = re.sub(r"\{[sa]\}|[\s,:?？¿]", "", form)
     return rng.choice(subjects) if bare or not fact.subject or fact.key == PERIOD else fact.subject
 
 
@@ -211,15 +286,15 @@ def _cell_groups(fact: Fact, words: dict[str, Any]) -> list[Sequence[str]]:
     figure = _FIGURE.match(fact.value) is not None
     main = list(cell["value"] if figure else cell["text"])
     if fact.language == "en" and is_plural(fact.attribute):
-        main = list(
-            cell["plural"]
-            if figure and not fact.unit and fact.value.replace(",", "").isdigit()
-            else cell["list"]
-        )
+        main = list(cell["plural"] if _is_count(fact) else cell["list"])
     if gender(fact.attribute, fact.language):
         main = [*(cell.get("gendered_text", cell["gendered"]) if not figure else cell["gendered"]), *main[:1]]
     request = cell["request"] if not is_plural(fact.attribute) or fact.language != "en" else []
     return [*(c.ask for c in _fitting(fact)), main, request, cell["keyword"]]
+
+
+def _is_count(fact: Fact) -> bool:
+    return not fact.unit and re.fullmatch(r"\d[\d.,]*", fact.value) is not None
 
 
 def _fitting(fact: Fact) -> list[_Class]:
@@ -286,7 +361,7 @@ def _section_groups(fact: Fact, words: dict[str, Any], known: Known) -> Iterator
     )
     if wh is not None and fact.language == "en":
         yield [f"{heading.replace('How to ', 'How do I ', 1)}?"]
-    listed = "; " in fact.value and fact.answer
+    listed = fact.key == "list"
     names = {"s": lowered(heading, known), "S": heading, "t": _topic(fact)}
     if fact.language == "de":
         names["s"] = heading
@@ -311,18 +386,18 @@ def _said(fact: Fact, rng: Random) -> Iterator[Sequence[str]]:
         yield [" ".join(content)]
 
 
-def _spread(groups: Sequence[Sequence[str]], rng: Random, most: int) -> Iterator[str]:
-    """Questions from the groups in turn, each group in an order of its own."""
+def _spread(groups: Sequence[Sequence[str]], rng: Random, most: int) -> Iterator[tuple[str, bool]]:
+    """Questions from the groups in turn, each group in an order of its own; then the same again."""
     left = [rng.sample(list(g), len(g)) for g in groups if g]
     given: list[str] = []
     while any(left) and len(given) < most:
         for group in left:
             if group:
                 given.append(group.pop())
-                yield given[-1]
+                yield given[-1], False
     for number in range(most - len(given)):  # once more, to be asked in another frame
         if given:
-            yield given[number % len(given)]
+            yield given[number % len(given)], True
 
 
 def _names_topic(question: str, fact: Fact) -> bool:
@@ -335,8 +410,10 @@ def _placed(question: str, fact: Fact, rng: Random) -> str:
     product = codes_of(fact.topic) == (fact.topic,)
     forms = place["product"] if product else place["title"]
     ends = question.endswith("?") and ":" not in question and len(question.split()) < 16
-    form = rng.choice([f for f in forms if ends or "{q-}" not in f])
-    names = {"q": question, "q-": question.rstrip("? ？"), "t": fact.topic}
+    asks = question.endswith("?") and question.split(" ", 1)[0].casefold() in _ASKING - {"i"}
+    form = rng.choice([f for f in forms if (ends or "{q-}" not in f) and (asks or "{q~}" not in f)])
+    small = question[:1].lower() + question[1:]
+    names = {"q": question, "q-": question.rstrip("? ？"), "q~": small, "t": fact.topic}
     return raised(fill(form, names))
 
 
