@@ -316,7 +316,9 @@ def _set_state_aside(workspace: WorkspaceDir) -> None:
         for entry in memory:
             state.remember(entry)
         for origin in dict.fromkeys(origin for origin, _ in examples):
-            learning.put_examples(state, origin, [(str(p["id"]), p) for o, p in examples if o == origin])
+            learning.put_examples(
+                state, origin, [(str(n), p) for n, (o, p) in enumerate(examples) if o == origin]
+            )
         for row in feedback:
             learning.put_feedback(state, row)
 

@@ -63,8 +63,8 @@ def _quoted(example: Example, known: Mapping[str, str]) -> Iterable[str]:
 
 
 def put_imported(state: State, path: Path, examples: Iterable[Example]) -> int:
-    """Replace what an earlier import of the same file brought."""
-    return learning.put_examples(state, str(path.absolute()), ((e.id, e.to_dict()) for e in examples))
+    """Replace what an earlier import of the same file brought; copies are kept, for the check to tell."""
+    return learning.put_examples(state, str(path.absolute()), ((e.origin, e.to_dict()) for e in examples))
 
 
 def collect(state: State) -> tuple[list[Example], list[Rejected]]:

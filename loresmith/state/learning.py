@@ -16,7 +16,8 @@ from loresmith.state.values import FeedbackRow
 
 
 def put_examples(state: State, origin: str, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> int:
-    """Replace the examples of `origin` by (id, payload) rows; returns how many it has now."""
+    """Replace the examples of `origin` by (id, payload) rows, the first of each id; returns how many
+    it has now."""
     with state.transaction() as db:
         db.execute("DELETE FROM examples WHERE origin = ?", (origin,))
         db.executemany(

@@ -177,7 +177,7 @@ def test_too_long_is_rejected_by_the_given_counter_and_chats_lose_their_last_tur
     found = check([closed("q", "w " * 100), talk], count_tokens=count, max_length=20)
     assert [m["content"] for m in found.accepted[0].messages] == ["a b", "c d"]
     assert found.rejected[0].reason == "too long: 110 tokens, at most 20"
-    assert "last turns left out" in found.repaired[0].done[0]
+    assert "last turns left out: 2 more than fit 20 tokens" in found.repaired[0].done
 
 
 def test_wrong_languages():
