@@ -20,7 +20,8 @@ from loresmith.commands.common import (
     counted,
     overrides,
 )
-from loresmith.errors import DatasetError, UsageError
+from loresmith.errors import DatasetError, StorageError, UsageError
+from loresmith.types import Filter
 
 if TYPE_CHECKING:
     from loresmith.dataset.example import Example
@@ -99,18 +100,27 @@ def build(
         with call.progress() as progress:
             with State.open(folder.state_path) as state:
                 indexed = state.current() is not None
-            expert = workspace.expert(progress) if indexed else None
-            built = builder.build(
-                folder,
-                settings=folder.config.dataset,
-                retrieve=(lambda query, k: expert.find(query, k)[0]) if expert is not None else None,
-                progress=progress,
+            if public:
+                access = []
+            # What stands beside the right passage is found as the expert finds it.
+            where = Filter(access=None if access is None else tuple(access))
+            built = (
+                builder.build(
+                    folder,
+                    settings=folder.config.dataset,
+                    retrieve=lambda query, k: workspace.expert(progress).find(query, k, where)[0],
+                    progress=progress,
+                )
+                if indexed
+                else []
             )
         with folder.writing():
             with State.open(folder.state_path) as state:
                 pool.put_built(state, built)
                 examples, left_out = pool.collect(state)
-            made = pool.examine(examples, folder.config, left_out=left_out, access=[] if public else access)
+            if not examples and not indexed:
+                raise StorageError(f"{folder.root}: nothing is indexed yet.", "Run `loresmith sync`.")
+            made = pool.examine(examples, folder.config, left_out=left_out, access=access)
             made = _published(call, workspace, made)
     _tell(call, workspace, made, started)
     return DONE
