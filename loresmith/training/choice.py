@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from loresmith.config import TrainingSection
 from loresmith.errors import TrainingError
 from loresmith.training.hardware import GIB
 from loresmith.training.plan import MethodPlan, Plan, hours
@@ -38,18 +37,6 @@ def choose_method(plan: Plan) -> tuple[Method, str]:
         f"{qlora.obstacle}.",
         "Take a smaller model, lower training.max_length, or train elsewhere (`loresmith plan --gpu …`).",
     )
-
-
-def fitted(settings: TrainingSection, plan: Plan, method: Method) -> TrainingSection:
-    """`settings` with the micro-batch and checkpointing that the plan had to choose for memory; as they
-    are where a run with the usual values fits."""
-    found = plan.method(method)
-    changes: dict[str, object] = {}
-    if found.setup.checkpointing and settings.checkpointing == "auto":
-        changes["checkpointing"] = "on"
-    if found.recipe is not None and found.smaller:
-        changes["micro_tokens"] = found.recipe.micro_tokens
-    return settings.model_copy(update=changes)
 
 
 def _because(lora: MethodPlan, qlora: MethodPlan) -> str:

@@ -27,6 +27,10 @@ NF4_BLOCK, CONSTANT_BLOCK = 64, 256
 LOGIT_CHUNK = 32 << 20
 """Bytes of float32 logits at once (loss.CHUNK_BYTES)."""
 
+HOLES = 0.32
+"""Share by which glibc's heap outgrows the activations in it (measured: 0.29 to 0.35): blocks that are
+freed between others are not given back."""
+
 # The process with torch, transformers, PEFT (and bitsandbytes) imported, and a tokenizer; measured
 # as resident memory on Linux x86-64, torch 2.13. On CUDA: the context and the libraries' buffers.
 LIBRARIES = 460 << 20
@@ -75,6 +79,7 @@ class Footprint:
         logits: of one chunk of labelled tokens.
         workspace: what exists for a moment: gradients of activations, weights out of 4 bits,
             gathered shards.
+        heap: freed between blocks in use, and not given back; on a processor only.
         loading: the most that reading the weights takes, before anything is trained.
     """
 
@@ -89,6 +94,7 @@ class Footprint:
     checkpointed: int
     logits: int
     workspace: int
+    heap: int
     loading: int
 
     @property
@@ -97,9 +103,14 @@ class Footprint:
         return self.base + self.weights + self.quantisation + self.adapter + self.gradients + self.optimizer
 
     @property
+    def moment(self) -> int:
+        """What a step has beyond that at its largest moment: logits are gone before the backward pass
+        through the layers begins."""
+        return self.activations + max(self.logits, self.workspace)
+
+    @property
     def peak(self) -> int:
-        # Logits are gone before the backward pass through the layers begins.
-        step = self.steady + self.activations + max(self.logits, self.workspace)
+        step = self.steady + self.moment + self.heap
         return max(step, self.base + self.loading)
 
     def to_dict(self) -> dict[str, int]:
@@ -116,6 +127,7 @@ class Footprint:
             "activations_checkpointed": self.checkpointed,
             "logits": self.logits,
             "workspace": self.workspace,
+            "heap": self.heap,
             "loading": self.loading,
             "peak": self.peak,
         }
@@ -134,6 +146,9 @@ def footprint(model: Architecture, setup: Setup) -> Footprint:
     checkpointed = activations(model, setup, checkpointing=True)
     adapter, gradients, optimizer = _trained_bytes(trained, setup)
     rows = min(math.ceil(setup.learned * setup.micro_tokens), max(1, LOGIT_CHUNK // (4 * model.vocab)))
+    workspace = _workspace(model, setup)
+    logits = rows * model.vocab * (8 + setup.itemsize)
+    live = (checkpointed if setup.checkpointing else kept) + max(logits, workspace)
     return Footprint(
         base=_process(setup),
         weights=weights,
@@ -144,8 +159,9 @@ def footprint(model: Architecture, setup: Setup) -> Footprint:
         activations=checkpointed if setup.checkpointing else kept,
         kept=kept,
         checkpointed=checkpointed,
-        logits=rows * model.vocab * (4 + setup.itemsize),
-        workspace=_workspace(model, setup),
+        logits=logits,
+        workspace=workspace,
+        heap=round(HOLES * live) if setup.device == "cpu" else 0,
         loading=_loading(model, setup),
     )
 
@@ -209,11 +225,11 @@ def layer_activations(model: Architecture, setup: Setup) -> int:
     fused = model.family in ("phi3", "phi3small")
     if adapted("q_proj", "k_proj", "v_proj", "qkv_proj", "query_key_value"):
         each += size * hidden
-    # Queries and keys after rotation, values, the output and the log of the softmax's sum.
-    each += size * 4 * queries + 4 * model.heads
+    # Queries and keys after rotation, values, and the output (attention.py computes scores again).
+    each += size * (2 * queries + 2 * keys)
     if fused:
-        # The output in another order for o_proj; the values are a view that keeps the whole product.
-        each += size * queries + (size * (queries + keys) if model.kv_heads == model.heads else 0)
+        # The values are a view that keeps the whole product.
+        each += size * (queries + keys)
     # Feed-forward: gate, its activation, up, their product, and the input.
     width = model.ffn * (model.experts_used if model.experts else 1)
     if adapted("gate_proj", "up_proj", "gate_up_proj"):

@@ -87,7 +87,7 @@ def here() -> Hardware:
     gpus = _gpus()
     if gpus:
         name, memory = min(gpus, key=lambda gpu: gpu[1])
-        card = _card_like(name)
+        card = card_like(name)
         reached = card.teraflops * 1e12 * REACHED if card else 50e12
         return Hardware(
             kind="cuda", name=name, memory=memory, count=len(gpus), flops=reached,
@@ -132,7 +132,7 @@ def named(text: str) -> Hardware:
     )
 
 
-def _card_like(name: str) -> Card | None:
+def card_like(name: str) -> Card | None:
     """The row for a name as the driver gives it ("NVIDIA A100-SXM4-80GB")."""
     words = set(name.upper().replace("-", " ").split())
     best = [c for c in CARDS if set(c.name.upper().replace("-", " ").split()) <= words]
