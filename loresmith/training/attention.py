@@ -117,7 +117,7 @@ def _asked(q: Any, shared: int, i: int, j: int) -> Any:
 def _belief(q: Any, keys: Any, i: int, j: int, a: int, scale: float, window: int) -> Any:
     """Softmax of the block's scores in float32, shape (key heads, group × queries, keys)."""
     shared, seen = keys.shape[0], keys.shape[1]
-    scores = torch.bmm(_asked(q, shared, i, j).float().mul_(scale), keys.transpose(1, 2))
+    scores = torch.bmm(_asked(q, shared, i, j).float() * scale, keys.transpose(1, 2))
     by_head = scores.view(shared, -1, j - i, seen)
     # Only the last keys of a block lie ahead of some of its queries.
     by_head[..., seen - (j - i) :] += _ahead(j - i, q.device)

@@ -316,9 +316,10 @@ class _Run:
 
     def _checkpoint_activations(self) -> None:
         self.at.checkpointing = True
-        self.model.get_base_model().gradient_checkpointing_enable(
-            gradient_checkpointing_kwargs={"use_reentrant": False}
-        )
+        inner = self.model.get_base_model()
+        # The name until transformers 5.2, gone in 6.
+        older = getattr(inner, "gradient_checkpointing_enable", None)
+        getattr(inner, "activation_checkpointing_enable", older)({"use_reentrant": False})
 
     # --- looking, telling ---------------------------------------------------------------------------
 
