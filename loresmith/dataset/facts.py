@@ -39,8 +39,11 @@ ORIGIN: dict[FactKind, str] = {
 _TOKEN = re.compile(r"[^\W_]+(?:[-./][^\W_]+)*")
 _SITE = re.compile(r"\s+[|–—]\s+[^|–—]{2,30}$")
 _STATE = re.compile(
-    r",\s(?:valid|version|issue|edition|rev|as of|effective|stand|gültig|ausgabe|válid|valable|valid[oa])\b.*$",
+    r",\s(?:valid|version|issue|edition|rev|as of|effective|stand|gültig|ausgabe|válid|valable)[oa]?\b.*$",
     re.IGNORECASE,
+)
+_UNREADABLE = re.compile(
+    r"\\n|[{}=]|\":\s|</?\w+>|[a-zß-ÿ]{3}[A-ZÀ-Þ][a-zß-ÿ]{2}.*[a-zß-ÿ\d]{3}[A-ZÀ-Þ][a-zß-ÿ]{2}\S*[A-ZÀ-Þ]|[a-z]\$\d|[a-z]{3}\d+ [a-z]+\$"
 )
 _DATED = re.compile(r"\d{4}-\d\d|^Q\d")
 _OPENING = frozenset(
@@ -203,6 +206,11 @@ def paths(document: Document) -> list[tuple[str, ...]]:
             path.append((level, single_spaced(text_of(document, block))))
         out.append(tuple(h for _, h in path))
     return out
+
+
+def readable(text: str) -> bool:
+    """Whether `text` is language: no program, no table whose cells a web page ran together."""
+    return _UNREADABLE.search(text) is None
 
 
 def distinct(facts: Sequence[Fact]) -> list[Fact]:

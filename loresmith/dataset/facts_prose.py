@@ -20,6 +20,7 @@ from loresmith.dataset.facts import (
     Known,
     lowered,
     paths,
+    readable,
     single_spaced,
     text_of,
     topic_of,
@@ -127,7 +128,12 @@ def _sentences(document: Document, start: int, end: int) -> Iterator[tuple[int, 
         sentence = single_spaced(document.text[begin : span.end])
         # Lines that only the layout broke belong together; several short ones are a list or an address.
         broken = raw.count("\n") > 2 and max(map(len, raw.splitlines())) < 45
-        if 12 <= len(sentence) <= _LONGEST and not broken and not _LEFT_OUT.search(sentence):
+        if (
+            12 <= len(sentence) <= _LONGEST
+            and not broken
+            and readable(sentence)
+            and not _LEFT_OUT.search(sentence)
+        ):
             yield begin, span.end, sentence
 
 

@@ -63,9 +63,9 @@ def _clause(text: str, known: Known) -> Clause | None:
         lead, text = lowered(found["lead"], known), found["main"]
         if re.match(r"(?:if|when)\b", lead) and _order(text) is not None:
             return None
-    if BAD_SUBJECT.match(text):
-        return None
     words = text.split(" ")
+    if BAD_SUBJECT.match(text) or words[0].endswith((",", ":")):
+        return None
     for position in range(1, min(len(words), 16)):
         word = words[position]
         bare = word.strip(",;:()")
@@ -255,7 +255,12 @@ def _conditions(text: str, known: Known) -> Iterator[str]:
     found = re.match(
         r"^(?P<word>If|When|As soon as|Once|In case)\s(?P<if>[^,;:]{6,110}),\s(?:then )?(?P<main>.+)$", text
     )
-    if found is not None and not re.search(r"\b(?:it|they|this|these)\b", found["if"][:20].casefold()):
+    told = found is not None and len(found["if"].split()) >= 3
+    if (
+        found is not None
+        and told
+        and not re.search(r"\b(?:it|they|this|these)\b", found["if"][:20].casefold())
+    ):
         word = found["word"].lower()
         if _order(found["main"]) is not None or re.match(r"(?:do not|never|please)\b", found["main"]):
             yield tidy(f"What should I do {word} {found['if']}")

@@ -16,7 +16,16 @@ from dataclasses import dataclass
 
 from loresmith.answering.evidence import talks_to_model
 from loresmith.answering.sentences import spans
-from loresmith.dataset.facts import Fact, FactKind, paths, single_spaced, text_of, topic_of, without_number
+from loresmith.dataset.facts import (
+    Fact,
+    FactKind,
+    paths,
+    readable,
+    single_spaced,
+    text_of,
+    topic_of,
+    without_number,
+)
 from loresmith.types import Block, Document
 
 _GLOSSARY = re.compile(
@@ -90,7 +99,7 @@ def facts(document: Document, language: str) -> list[Fact]:
         out += maker.fields()
         out += maker.procedure()
         out += maker.section()
-    return out
+    return [f for f in out if readable(f"{f.subject} {f.attribute} {f.value}")]
 
 
 def _sections(document: Document) -> Iterator[_Section]:

@@ -17,10 +17,10 @@ from random import Random
 from loresmith.answering import prompt
 from loresmith.answering.agreement import near_miss
 from loresmith.answering.evidence import Piece, Question, gather, parse_question, rank, talks_to_model
-from loresmith.answering.generate import abstention
+from loresmith.answering.generate import abstention, refuses
 from loresmith.answering.sentences import split
 from loresmith.answering.text import fold, terms
-from loresmith.answering.verify import Support, is_refusal, verify
+from loresmith.answering.verify import Support, verify
 from loresmith.language import detect
 from loresmith.types import Hit, Locator, Message, Passage
 
@@ -114,7 +114,7 @@ def abstained(question: str, language: str) -> str:
 
 
 def says_nothing(answer: str) -> bool:
-    return is_refusal(answer) or not answer.strip()
+    return refuses(answer) or not answer.strip()
 
 
 def _near(others: Sequence[Passage], gold: Passage, beside: int, rng: Random) -> list[Passage]:

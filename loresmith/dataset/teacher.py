@@ -32,8 +32,8 @@ _ASK = (
     "Q: the question\nA: the answer"
 )
 _PAIR = re.compile(
-    r"^\W*(?:Q|Question|Frage|Pregunta|Domanda|\d+)\W*[:.)]\s*(?P<question>.+?[?？])\W*\n+\W*(?:A|Answer|Antwort|Respuesta|Risposta)\W*:\s*"
-    r"(?P<answer>[^\n]+)",
+    r"^\W*(?:\d+[.)]\W*)?(?:(?:Q|Question|Frage|Pregunta|Domanda)\W*\d*\W*[:.)]\W*)?(?P<question>[^\n]+?[?？])\W*\n+"
+    r"\W*(?:A|Answer|Antwort|Respuesta|Risposta)\W*:\W*?(?P<answer>\b[^\n]+)",
     re.MULTILINE | re.IGNORECASE,
 )
 _LEANS = re.compile(

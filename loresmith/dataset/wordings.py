@@ -75,6 +75,7 @@ _ASKING = frozenset(
         "to",
         "of",
         "the",
+        "happens",
         "wie",
         "was",
         "wer",
