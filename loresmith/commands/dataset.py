@@ -389,8 +389,8 @@ def _reasons(call: Call, rejected: Sequence[Rejected]) -> None:
         call.say(f"  {len(entries):,} × {reason}")
         for entry in entries[:_SHOWN]:
             where = entry.where.partition(":")[2] if entry.where.startswith("import:") else entry.where
-            detail = "" if entry.reason == reason else f": {_flat(entry.reason, 200)}"
-            call.say(f"      {where or entry.row}{detail}")
+            detail = entry.reason.removeprefix(reason).lstrip(": ")
+            call.say(f"      {where or entry.row}" + (f": {_flat(detail, 200)}" if detail else ""))
 
 
 def _samples(examples: Sequence[Example], rows: int) -> list[Example]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from loresmith.config import DatasetSection
 from loresmith.dataset import duplicates, figures, personal
-from loresmith.dataset.duplicates import disagree, normal
+from loresmith.dataset.duplicates import alike, disagree, normal
 from loresmith.dataset.example import Example
 from loresmith.dataset.formats import Rejected
 from loresmith.dataset.repair import mend
@@ -236,7 +236,8 @@ def _without_copies(found: _Found, rows: list[_Row]) -> list[_Row]:
             exact[row.example.id] = near[key] = row
             kept.append(row)
     texts = [f"{row.question} {row.answer}" if _alone(row) else _whole(row) for row in kept]
-    copies = duplicates.copies(texts)
+    # A question in other words is another wording, however long the answer that both have.
+    copies = duplicates.copies(texts, lambda i, j: alike(kept[i].question, kept[j].question))
     for position, first in copies.items():
         found.reject(kept[position].example, f"near-duplicate: nearly the same as {_named(kept[first])}")
     return [row for position, row in enumerate(kept) if position not in copies]

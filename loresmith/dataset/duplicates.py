@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -60,11 +60,14 @@ def normal(text: str) -> str:
     return " ".join(map(_stem, found)) or " ".join(text.split())
 
 
-def copies(texts: Sequence[str]) -> dict[int, int]:
+def copies(
+    texts: Sequence[str], same: Callable[[int, int], bool] = lambda one, other: True
+) -> dict[int, int]:
     """Position of each text that is a near copy of an earlier one -> position of that one.
 
     Args:
         texts: normal forms; those shorter than `LONG` words are left alone.
+        same: what else must hold of two positions.
     """
     long = [i for i, text in enumerate(texts) if text.count(" ") >= LONG - 1]
     if len(long) < 2:
@@ -81,13 +84,22 @@ def copies(texts: Sequence[str]) -> dict[int, int]:
             if place in found:
                 continue
             for other in bucket:
-                if _jaccard(shingles[place], shingles[other]) >= _SAME:
+                if _jaccard(shingles[place], shingles[other]) >= _SAME and same(long[place], long[other]):
                     found[place] = other
                     break
             else:
                 if len(bucket) < _COMPARED:
                     bucket.append(place)
     return {long[place]: long[_first(found, place)] for place in sorted(found)}
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two normal forms are the same, or long and nearly so."""
+    if one == other:
+        return True
+    if min(one.count(" "), other.count(" ")) < LONG - 1 or _steady(one) != _steady(other):
+        return False
+    return _jaccard(_shingles(one), _shingles(other)) >= _SAME
 
 
 def _first(found: dict[int, int], place: int) -> int:

@@ -113,8 +113,8 @@ def read(path: Path, *, mapping: Mapping[str, str] | None = None, labels: Sequen
     notes = []
     if reader.dropped_systems:
         notes.append(
-            f"{reader.dropped_systems} conversations of one question had a system text that says nothing "
-            "(“You are a helpful assistant”): they are asked as `ask --arm tuned` asks."
+            f"System texts that say nothing (“You are a helpful assistant”) were left out: "
+            f"{reader.dropped_systems:,}; those rows are asked as `ask --arm tuned` asks."
         )
     shape = reader.shapes.most_common(1)[0][0] if reader.shapes else "unknown"
     return Imported(

@@ -70,6 +70,18 @@ def test_near_copies_of_one_long_text_all_point_to_the_first():
     assert len(copies(plain)) == 19
 
 
+def test_wordings_of_a_question_with_a_long_answer_are_kept():
+    answer = " ".join(f"step{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(80))
+    rows = [
+        closed("How can I send a pump back?", answer),
+        closed("A pump has to go back: what do I do?", answer),
+        closed("How can I send a pump back?", answer.replace("stepab", "other")),
+    ]
+    found = check(rows)
+    assert [e.question for e in found.accepted] == [rows[0].question, rows[1].question]
+    assert reasons(found) == ["near-duplicate"]
+
+
 # --- contradictions ---------------------------------------------------------------------------
 
 

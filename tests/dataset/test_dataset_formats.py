@@ -90,7 +90,7 @@ def test_a_system_text_that_says_nothing_is_left_out_and_told(tmp_path):
     talk = [system, {"role": "user", "content": "Q?"}, {"role": "assistant", "content": "A"}]
     found = read(tmp_path, lines({"messages": talk}))
     assert found.rows[0].kind == "closed"
-    assert "says nothing" in found.notes[0]
+    assert "System texts that say nothing" in found.notes[0]
 
 
 def test_context_becomes_passages_and_no_answer_an_abstention(tmp_path):
