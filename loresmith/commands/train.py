@@ -81,6 +81,9 @@ def train(
     for key, value in (("training.method", method), ("training.effort", effort)):
         if value is not None:
             flags[key] = value
+    # Read once, when torch loads OpenMP: threads that spin while they wait are ruinous on a machine
+    # that does something else too (120 s instead of 35 with its cores taken).
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     with call.workspace(flags) as workspace:
         from loresmith.training import run
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from loresmith.dataset.example import Dataset
-from loresmith.errors import DatasetError, TrainingError, WorkspaceLocked
+from loresmith.errors import DatasetError, MissingExtra, TrainingError, WorkspaceLocked
+from loresmith.models import cpu
 from loresmith.training import adapters, base, curves, distributed, record, samples, start, tokens, trackers
 from loresmith.training import recipe as recipes
 from loresmith.training.base import Base
@@ -33,6 +35,11 @@ from loresmith.training.recipe import RecipeResult
 from loresmith.training.values import OnStep, Recipe, Row, Step, TrainResult
 from loresmith.types import Progress
 from loresmith.workspace import WorkspaceDir, fsync_dir, translated_os_errors, write_atomic
+
+try:
+    import torch
+except ImportError as missing:
+    raise MissingExtra("Training", missing.name or "torch", "train") from missing
 
 CURVES = "curves.png"
 # A sync that is under way when a training ends may take so long before publishing is left to --resume.
@@ -88,6 +95,8 @@ def train(
     """
     settings = workspace.config.training
     with distributed.group(settings.strategy) as group, _alone(workspace, group):
+        if group.device == "cpu" and "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(cpu.count())  # by itself it does not see a container's limit
         asked = start.resumed(workspace) if resume else start.asked(workspace, dataset)
         loaded = base.load(
             asked.model,
@@ -352,8 +361,6 @@ def device_name(device: str) -> str:
     """ "cpu", or the accelerator's own name."""
     if not device.startswith("cuda"):
         return device
-    import torch
-
     return str(torch.cuda.get_device_name(device))
 
 
