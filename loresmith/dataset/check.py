@@ -21,6 +21,7 @@ from loresmith.dataset import duplicates, figures, personal
 from loresmith.dataset.duplicates import alike, disagree, normal
 from loresmith.dataset.example import Example
 from loresmith.dataset.formats import Rejected
+from loresmith.dataset.lengths import estimate
 from loresmith.dataset.repair import mend
 from loresmith.language import detect
 from loresmith.types import Message
@@ -30,9 +31,6 @@ CountTokens = Callable[[Sequence[Message]], int]
 _TRANSLATES = re.compile(
     r"transl|übersetz|tradu|vertaal|翻译|翻訳|\bin (?:english|german|french|spanish|italian)\b", re.I
 )
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_CHARACTERS_PER_TOKEN = 3.6  # English prose has 4.3, tables of numbers under 3
-_PER_MESSAGE = 6
 _SURE = 6  # words from which on a text's language is believed
 _KIN = 0.25  # share of words two questions with one answer must share to be wordings of a fact
 
@@ -192,12 +190,7 @@ class _Found:
     def _tokens(self, messages: Sequence[Message]) -> int:
         if self.count_tokens is not None:
             return self.count_tokens(messages)
-        tokens = 0.0
-        for message in messages:
-            text = message["content"]
-            wide = 0 if text.isascii() else len(_CJK.findall(text))
-            tokens += _PER_MESSAGE + wide + (len(text) - wide) / _CHARACTERS_PER_TOKEN
-        return round(tokens)
+        return estimate(messages)
 
     def _personal(self, example: Example) -> list[str]:
         kinds: dict[str, None] = {}
