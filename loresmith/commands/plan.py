@@ -29,6 +29,7 @@ PARTS = (
     ("logits", "logits"),
     ("workspace", "workspace"),
     ("heap", "heap's holes"),
+    ("mapped", "mapped file"),
 )
 
 

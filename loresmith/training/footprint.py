@@ -27,9 +27,17 @@ NF4_BLOCK, CONSTANT_BLOCK = 64, 256
 LOGIT_CHUNK = 32 << 20
 """Bytes of float32 logits at once (loss.CHUNK_BYTES)."""
 
-HOLES = 0.32
-"""Share by which glibc's heap outgrows the activations in it (measured: 0.29 to 0.35): blocks that are
-freed between others are not given back."""
+HOLES = 0.23
+"""Share by which glibc's heap outgrows the activations in it: blocks that are freed between others are
+not given back. Measured, as are the next ones: docs/planning.md."""
+
+LEFT_OF_GGUF, LEFT_OF_16_BITS = 0.1, 0.3
+"""Shares of what loading freed (float32 weights, weights before they were quantised) that nothing uses
+again."""
+
+LOGIT_BYTES = {"cpu": 45, "cuda": 10}
+"""A logit of one chunk in its several forms (16 bits, float32, its gradient), and on a processor what
+the matrix products with the head and the heap take beside them."""
 
 # The process with torch, transformers, PEFT (and bitsandbytes) imported, and a tokenizer; measured
 # as resident memory on Linux x86-64, torch 2.13. On CUDA: the context and the libraries' buffers.
@@ -80,6 +88,8 @@ class Footprint:
         workspace: what exists for a moment: gradients of activations, weights out of 4 bits,
             gathered shards.
         heap: freed between blocks in use, and not given back; on a processor only.
+        mapped: pages of a safetensors file that were read to be quantised; they count as the process's
+            until the system wants them back.
         loading: the most that reading the weights takes, before anything is trained.
     """
 
@@ -95,6 +105,7 @@ class Footprint:
     logits: int
     workspace: int
     heap: int
+    mapped: int
     loading: int
 
     @property
@@ -110,8 +121,13 @@ class Footprint:
 
     @property
     def peak(self) -> int:
-        step = self.steady + self.moment + self.heap
+        step = self.steady + self.moment + self.heap + self.mapped
         return max(step, self.base + self.loading)
+
+    @property
+    def needed(self) -> int:
+        """The peak without what the system can take back."""
+        return self.peak - self.mapped
 
     def to_dict(self) -> dict[str, int]:
         """The JSON form, "peak" last."""
@@ -128,6 +144,7 @@ class Footprint:
             "logits": self.logits,
             "workspace": self.workspace,
             "heap": self.heap,
+            "mapped": self.mapped,
             "loading": self.loading,
             "peak": self.peak,
         }
@@ -147,8 +164,8 @@ def footprint(model: Architecture, setup: Setup) -> Footprint:
     adapter, gradients, optimizer = _trained_bytes(trained, setup)
     rows = min(math.ceil(setup.learned * setup.micro_tokens), max(1, LOGIT_CHUNK // (4 * model.vocab)))
     workspace = _workspace(model, setup)
-    logits = rows * model.vocab * (8 + setup.itemsize)
-    live = (checkpointed if setup.checkpointing else kept) + max(logits, workspace)
+    logits = rows * model.vocab * LOGIT_BYTES[setup.device]
+    live = checkpointed if setup.checkpointing else kept
     return Footprint(
         base=_process(setup),
         weights=weights,
@@ -161,7 +178,8 @@ def footprint(model: Architecture, setup: Setup) -> Footprint:
         checkpointed=checkpointed,
         logits=logits,
         workspace=workspace,
-        heap=round(HOLES * live) if setup.device == "cpu" else 0,
+        heap=_holes(model, setup, live),
+        mapped=quantised * setup.itemsize if setup.device == "cpu" and not setup.from_gguf else 0,
         loading=_loading(model, setup),
     )
 
@@ -264,10 +282,21 @@ def _workspace(model: Architecture, setup: Setup) -> int:
 def _loading(model: Architecture, setup: Setup) -> int:
     """The most that reading the weights takes."""
     if setup.from_gguf:
-        return 4 * model.parameters + TOKENIZER
+        return 4 * model.parameters
     if setup.device == "cuda":
         return 0  # read on the processor, moved or quantised layer by layer
     return model.parameters * setup.itemsize + TOKENIZER
+
+
+def _holes(model: Architecture, setup: Setup, live: int) -> int:
+    if setup.device != "cpu":
+        return 0
+    holes = HOLES * live
+    if setup.from_gguf:
+        holes += LEFT_OF_GGUF * 4 * model.parameters
+    if setup.method == "qlora":
+        holes += LEFT_OF_16_BITS * model.quantisable * setup.itemsize
+    return round(holes)
 
 
 def _process(setup: Setup) -> int:

@@ -306,16 +306,16 @@ def _setup(
 
 
 def _short(model: Architecture, setup: Setup, hardware: Hardware) -> bool:
-    return footprint(model, setup).peak > hardware.memory * (USABLE if hardware.kind == "cuda" else 1)
+    return footprint(model, setup).needed > hardware.memory * (USABLE if hardware.kind == "cuda" else 1)
 
 
 def _obstacle(method: Approach, model: Architecture, memory: Footprint, hardware: Hardware) -> str:
     if not model.trainable_here:
         return "only the model's own code can run it, which is never trusted here"
     room = hardware.memory * (USABLE if hardware.kind == "cuda" else 1)
-    if memory.peak > room:
+    if memory.needed > room:
         each = " each" if hardware.count > 1 else ""
-        return f"needs {memory.peak / GIB:.1f} GiB{each}, {room / GIB:.1f} are there"
+        return f"needs {memory.needed / GIB:.1f} GiB{each}, {room / GIB:.1f} are there"
     return ""
 
 
