@@ -66,7 +66,7 @@ class Example:
         raw = json.dumps(
             [[m["role"], m["content"]] for m in self.messages], ensure_ascii=False, separators=(",", ":")
         )
-        return hashlib.sha256(raw.encode()).hexdigest()[:16]
+        return hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form, the id first; what is empty is left out."""

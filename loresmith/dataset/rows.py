@@ -25,6 +25,10 @@ from loresmith.parsing.tabular import find_delimiter
 from loresmith.parsing.textual import decode
 from loresmith.parsing.xlsx import read_cells
 
+_HALF = re.compile("[\ud800-\udfff]")
+# JSON may write half a character as an escape; no file and no tokenizer takes it.
+_ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+
 Record = tuple[int | str, Any]
 """Row as a person counts it (the line, the record, the spreadsheet's row), and a dict of values, or
 whatever else stood there, or a `Fault`."""
@@ -82,9 +86,9 @@ def read(path: Path, known: Callable[[Sequence[str]], int], *, headless: bool = 
     if not start:
         raise DatasetError(f"{path} is empty.", "Choose another file.")
     if (kind == detect.JSONL and start != "[") or _is_lines(text):
-        return Rows("JSON lines", _json_lines(text, broken))
+        return Rows("JSON lines", _whole(text, _json_lines(text, broken)))
     if start in "[{":
-        return Rows("JSON", _json(path, text))
+        return Rows("JSON", _whole(text, _json(path, text)))
     delimiter = find_delimiter(text)
     name = "TSV" if delimiter == "\t" else "CSV"
     return Rows(name, _table(_csv(text, broken, delimiter), headless=headless))
@@ -125,6 +129,20 @@ def _is_lines(text: str) -> bool:
     return whole >= 2
 
 
+def _whole(text: str, records: Iterator[Record]) -> Iterator[Record]:
+    """The records without half characters."""
+    if not _ESCAPED_HALF.search(text):
+        return records
+    return ((row, value if isinstance(value, Fault) else _without_halves(value)) for row, value in records)
+
+
+def _without_halves(value: Any) -> Any:
+    try:
+        return json.loads(_HALF.sub("", json.dumps(value, ensure_ascii=False)))
+    except RecursionError:
+        return Fault("not JSON (nested too deeply)")
+
+
 def _json_lines(text: str, broken: frozenset[int]) -> Iterator[Record]:
     for number, line in enumerate(io.StringIO(text), 1):
         if not line.strip():
@@ -141,7 +159,9 @@ def _json_lines(text: str, broken: frozenset[int]) -> Iterator[Record]:
 def _not_json(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"not JSON ({error.msg}, character {error.colno})"
-    return "not JSON (nested too deeply)" if isinstance(error, RecursionError) else f"not JSON ({error})"
+    return (
+        f"not JSON ({'nested too deeply' if isinstance(error, RecursionError) else 'a number is too long'})"
+    )
 
 
 def _json(path: Path, text: str) -> Iterator[Record]:
@@ -300,6 +320,7 @@ def _sheets(
     try:
         for sheet, number, cells in read_cells(data):
             if any(cells):
+                cells = [cell if cell.isascii() else _HALF.sub("", cell) for cell in cells]
                 sheets.setdefault(sheet, []).append((number, cells))
     except ParseError as error:
         raise DatasetError(f"{path}: {error.problem}", error.remedy) from error

@@ -251,6 +251,13 @@ def test_a_file_of_bad_rows_only_gives_their_reasons(tmp_path):
     assert [r.row for r in found.rejected] == [1, 2, 3]
 
 
+def test_half_characters_go(tmp_path):
+    text = '{"question": "a\\ud800?", "answer": "\\ud83d\\ude00", "x\\udfff": 1}'
+    found = read(tmp_path, f"{text}\n{text}")
+    assert pairs(found) == [("a?", "😀")] * 2
+    assert found.unused == ("x",)
+
+
 def test_access_labels_come_from_the_command_and_from_a_column(tmp_path):
     found = read(tmp_path, "question,answer,access\na,b,hr; board\n", "a.csv", labels=["plant"])
     assert found.rows[0].labels == ("board", "hr", "plant")
