@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -48,13 +48,10 @@ def writing(out: Path) -> Iterator[Path]:
         UsageError: `out` is there already.
     """
     refuse_existing(out)
-    with translated_os_errors(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        making = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    making = folder_beside(out.parent, out.name)
     try:
         yield making
         with translated_os_errors(out):
-            making.chmod(0o755)
             for path in making.rglob("*"):
                 handle = os.open(path, os.O_RDONLY)
                 try:
@@ -66,6 +63,20 @@ def writing(out: Path) -> Iterator[Path]:
             fsync_dir(out.parent)
     finally:
         shutil.rmtree(making, ignore_errors=True)
+
+
+def folder_beside(parent: Path, name: str) -> Path:
+    """A folder in `parent` to write in until all is there; what killed processes left of it goes."""
+    with translated_os_errors(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        for left in parent.glob(f".{glob.escape(name)}.*.tmp"):
+            process = left.name.split(".")[-2]
+            if process.isdigit() and not Path(f"/proc/{process}").exists():
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+        making = parent / f".{name}.{os.getpid()}.tmp"
+        shutil.rmtree(making, ignore_errors=True)
+        making.mkdir()
+    return making
 
 
 def refuse_existing(out: Path) -> None:

@@ -8,11 +8,11 @@ overwritten; a kill leaves a workspace that has the adapter whole or not at all.
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +22,10 @@ from loresmith import workspace as folders
 from loresmith.config import FILE_NAME
 from loresmith.dataset import store
 from loresmith.errors import LoresmithError, TrainingError, UsageError
-from loresmith.models import fingerprint
+from loresmith.models import fingerprint, registry
 from loresmith.training import adapters, bundle
 from loresmith.training import bundle_read as reading
-from loresmith.training.exported import refuse_existing
+from loresmith.training.exported import folder_beside, refuse_existing
 from loresmith.types import Progress
 from loresmith.workspace import WorkspaceDir, fsync_dir, translated_os_errors
 
@@ -80,11 +80,8 @@ def unpack(path: Path, into: Path | None = None, *, progress: Progress | None = 
         existing = (target / FILE_NAME).is_file()
         if not existing:
             refuse_existing(target)
-        with translated_os_errors(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            beside = target / ".loresmith" if existing else target.parent
-            beside.mkdir(exist_ok=True)
-            making = Path(tempfile.mkdtemp(prefix=f".{target.name}.import.", dir=beside))
+        beside = target / ".loresmith" if existing else target.parent
+        making = folder_beside(beside, f"{target.name}.import")
         try:
             reading.check_room(making, entries)
             reading.extract(path, archive, entries, making, progress)
@@ -132,9 +129,10 @@ def _add(making: Path, workspace: WorkspaceDir, manifest: Mapping[str, Any]) -> 
     notes = []
     with workspace.writing():
         place = workspace.adapters_dir / manifest["adapter"]
-        weights = (making / "adapter" / adapters.WEIGHTS).read_bytes()
         if place.exists():
-            same = (place / adapters.WEIGHTS).is_file() and (place / adapters.WEIGHTS).read_bytes() == weights
+            weights = place / adapters.WEIGHTS
+            brought = making / "adapter" / adapters.WEIGHTS
+            same = weights.is_file() and filecmp.cmp(weights, brought, shallow=False)
             raise UsageError(
                 f"{place} is there already"
                 + (", with the same weights." if same else ", with other weights; nothing is overwritten."),
@@ -259,10 +257,21 @@ def _base(manifest: Mapping[str, Any], model: Path | None) -> tuple[str, bool, l
         place = None
     wanted: str = manifest["base"]["fingerprint"]
     if place is None:
-        return name, False, [f"The base model {name} is not on this machine: loresmith models get {name}"]
+        return name, False, [f"The base model {name} is not on this machine. {_way_to(name)}"]
     if wanted and fingerprint.fingerprint(place) != wanted:
         return name, False, [f"{place} is called {name}, but it is not what the adapter was trained on."]
     return name, True, []
+
+
+def _way_to(name: str) -> str:
+    if not registry.looks_like_place(name):
+        known = any(row.name == name for row in registry.ROWS)
+        return (
+            f"Fetch it: loresmith models get {name}"
+            if known
+            else "Bring it, and set model.name to its place."
+        )
+    return "It is fetched from the hub when it is first asked." if name.count("/") == 1 else "Bring it."
 
 
 def _finish_card(making: Path, base_model: str) -> None:

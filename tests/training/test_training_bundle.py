@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 import stat
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -376,3 +379,44 @@ def test_a_bundle_cut_off_in_the_middle(plant, tmp_path):
     with pytest.raises(TrainingError, match="damaged or was altered"):
         unpack.unpack(tmp_path / "d", tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+# --- kill -9 ----------------------------------------------------------------------------------
+
+IMPORTER = """
+import os, sys
+from pathlib import Path
+from loresmith.training import unpack
+calls = 0
+real = os.replace
+def replace(a, b):
+    global calls
+    calls += 1
+    if calls == int(sys.argv[3]):
+        os.kill(os.getpid(), 9)
+    return real(a, b)
+os.replace = replace
+unpack.unpack(Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("into", ["new", "mine"])
+def test_killed_at_any_rename_an_import_is_whole_or_not_there(into, plant, tmp_path):
+    packed = pack(plant, tmp_path / "b.loresmith", parts=["documents", "dataset", "model"]).path
+    place = tmp_path / into
+    if into == "mine":
+        folders.create(place)
+    for moment in range(1, 30):
+        ran = subprocess.run([sys.executable, "-c", IMPORTER, packed, place, str(moment)], check=False)
+        whole = [] if not place.exists() else adapters.listing(folders.open_dir(place).adapters_dir)
+        if whole:
+            break
+        assert ran.returncode == -signal.SIGKILL
+        assert into == "mine" or not place.exists()
+    assert moment > 3
+    assert [adapter.id for adapter in whole] == ["lora-1"]
+    assert fingerprint(Path(whole[0].base_model)) == whole[0].base_fingerprint
+    if into == "new":
+        assert adapters.current(folders.open_dir(place).adapters_dir).id == "lora-1"
+        assert list(tmp_path.glob(".*.tmp")) == []
