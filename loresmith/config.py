@@ -135,7 +135,11 @@ class DatasetSection(Section):
     grounded: float = Field(0.5, ge=0, le=1, description="share of rows that come with passages (arm both)")
     distractors: int = Field(2, ge=0, description="passages beside the right one")
     without_gold: float = Field(
-        0.1, ge=0, le=1, description="share of grounded rows answered although the right passage is missing"
+        0.0,
+        ge=0,
+        le=1,
+        description="share of grounded rows answered although the right passage is missing; "
+        "0: such an answer cannot be cited, and verification would drop it",
     )
     abstain: float = Field(0.25, ge=0, le=1, description="share of grounded rows that must abstain")
     max_rows: int = Field(5000, ge=1, description="rows made from documents, spread over them evenly")

@@ -43,7 +43,8 @@ _STATE = re.compile(
     re.IGNORECASE,
 )
 _UNREADABLE = re.compile(
-    r"\\n|[{}=]|\":\s|</?\w+>|[a-zß-ÿ]{3}[A-ZÀ-Þ][a-zß-ÿ]{2}.*[a-zß-ÿ\d]{3}[A-ZÀ-Þ][a-zß-ÿ]{2}\S*[A-ZÀ-Þ]|[a-z]\$\d|[a-z]{3}\d+ [a-z]+\$"
+    r"\\n|[{}=]|\":\s|</?\w+>|[a-z]\$\d|[a-z]{3}\d+ [a-z]+\$"
+    r"|[a-zß-ÿ]{3}[A-ZÀ-Þ][a-zß-ÿ]{2}.*[a-zß-ÿ\d]{3}[A-ZÀ-Þ][a-zß-ÿ]{2}\S*[A-ZÀ-Þ]"
 )
 _DATED = re.compile(r"\d{4}-\d\d|^Q\d")
 _OPENING = frozenset(

@@ -200,7 +200,7 @@ def _of_table(
             if column in keys or _says_nothing(value) or len(value) > _LONGEST_VALUE:
                 continue
             name, unit = split_unit(names[column])
-            if not name or len(name) > 60:
+            if not name or len(name) > 60 or _UNIT_COLUMN.match(name):
                 continue
             fact = replace(base, attribute=_joined(name, language), value=value, unit=_useful(unit, value))
             if keys == (0,) and is_period(name) and any(c.isdigit() for c in value):
@@ -397,7 +397,7 @@ def _is_unit(token: str) -> bool:
 
 def _useful(unit: str, value: str) -> str:
     """The column's unit, where the value is a bare figure."""
-    return unit if re.fullmatch(r"[-+−±~≤≥<>]?\s?[\d.,'\s–-]*\d", value) else ""
+    return unit if re.fullmatch(r"[-+−±~≤≥<>]?\s?(?:[\d.,'\s–+-]|bis|to|hasta|à|fino a)*\d", value) else ""
 
 
 _BEFORE_PERIOD = {

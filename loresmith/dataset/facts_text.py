@@ -70,6 +70,9 @@ _DEFINES = {
 _PRONOUN = re.compile(
     r"^(?:this|that|these|those|it|they|he|she|we|you|das|dies|diese[rs]?|es|er|sie|wir)\b", re.I
 )
+_CAPTION = re.compile(
+    r"^(?:table|tab|tabelle|tabla|tableau|tabella|tabel|figure|fig|abb\w*|figura|bild)\.?\s*\d", re.I
+)
 _GENERIC_HEADING = re.compile(
     r"^(?:steps?|procedures?|instructions?|how to|what to do|process|ablauf|vorgehen|schritte|anleitung|pasos|procedimiento"
     r"|étapes|procédure|procedura|passi|stappen|passos|步骤|流程)$",
@@ -226,6 +229,7 @@ class _Maker:
         return not (
             wordy
             or _NOT_A_KEY.match(key.strip())
+            or _CAPTION.match(key)
             or "{" in key + value
             or "http" in key
             or "@" in value

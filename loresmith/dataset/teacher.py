@@ -65,12 +65,14 @@ def write(
     step = max(1, len(readable) // most)
     chosen = readable[::step]
     for number, passage in enumerate(chosen, 1):
-        seen: set[str] = set()
-        for question, answer in pairs(_written(model, passage, settings.seed)):
-            if fold(question) not in seen and (
-                fact := _fact(question, answer, passage, documents[passage.document], model.name)
-            ):
-                seen.add(fold(question))
+        written = pairs(_written(model, passage, settings.seed))
+        asked = [fold(question) for question, _ in written]
+        for question, answer in written:
+            # Asked twice with two answers, it is a question for a list: neither answer is whole.
+            if asked.count(fold(question)) > 1:
+                continue
+            fact = _fact(question, answer, passage, documents[passage.document], model.name)
+            if fact is not None:
                 yield fact
         progress("the teacher writes", number, len(chosen))
 
@@ -96,7 +98,11 @@ def _fact(question: str, answer: str, passage: Passage, document: Document, mode
     """The pair as a fact; None where it may not be taught."""
     if _LEANS.search(question) or grounded.says_nothing(answer) or not 8 <= len(answer) <= 300:
         return None
-    if not 12 <= len(question) <= 200 or coverage(terms(answer), terms(question)) > 0.9:
+    if (
+        not 12 <= len(question) <= 200
+        or len(terms(question)) < 2
+        or coverage(terms(answer), terms(question)) > 0.9
+    ):
         return None
     language = passage.language or document.language
     if detect(question) not in ("", language):

@@ -178,7 +178,8 @@ def answer_of(fact: Fact, known: Known) -> str:
         return sentence(raised(fact.answer)) if fact.kind != "procedure" else fact.answer
     words = _templates(fact.language)
     names = _fillings(fact, known)
-    if fact.kind in ("definition", "reverse", "field"):
+    bare = fact.kind == "field" and not fact.subject and codes_of(fact.topic) != (fact.topic,)
+    if fact.kind in ("definition", "reverse") or bare:
         return sentence(raised(fill(words[fact.kind]["answer"], names)))
     cell = words["cell"]
     if fact.key == PERIOD:

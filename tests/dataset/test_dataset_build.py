@@ -81,7 +81,8 @@ def test_an_abstaining_row_abstains_and_its_passages_do_not_answer(
     passages = build.read(workspace).all()
     for row in refused:
         assert row.answer in {abstention(language) for language in ("en", "de")}
-        assert row.passages == () and row.quote == ""
+        assert row.passages == ()
+        assert row.quote == ""
         truth = truths.get(fold(row.question))
         if truth is None:
             continue

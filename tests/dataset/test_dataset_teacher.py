@@ -9,7 +9,10 @@ from building import SETTINGS, plant, write_documents
 from loresmith.dataset import build, teacher
 from loresmith.models.fake import FakeModel
 
-GOOD = "Q: After how many operating hours must the oil of the P-200 be changed?\nA: The oil must be changed every 4,000 operating hours."
+GOOD = (
+    "Q: After how many operating hours must the oil of the P-200 be changed?\n"
+    "A: The oil must be changed every 4,000 operating hours."
+)
 WRONG = (
     "Q: For how long can preserved P-200 pumps be stored?\nA: Preserved pumps can be stored for 99 months."
 )
