@@ -414,7 +414,7 @@ def test_killed_at_any_rename_an_import_is_whole_or_not_there(into, plant, tmp_p
             break
         assert ran.returncode == -signal.SIGKILL
         assert into == "mine" or not place.exists()
-    assert moment > 3
+    assert moment >= 3
     assert [adapter.id for adapter in whole] == ["lora-1"]
     assert fingerprint(Path(whole[0].base_model)) == whole[0].base_fingerprint
     if into == "new":
