@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from loresmith.config import TrainingSection
-from loresmith.errors import LoresmithError, MissingExtra, TrainingError
+from loresmith.errors import LoresmithError, MissingExtra, ModelError, TrainingError
 from loresmith.training.plan import Measured, Plan, with_measured
 from loresmith.training.values import Recipe
 from loresmith.types import Progress
@@ -48,6 +48,7 @@ def probe(
 
     Raises:
         MissingExtra: the extra for training is not installed.
+        ModelError: the weights are not here, or damaged.
     """
     measured: dict[str, Measured] = {}
     for done, name in enumerate(methods):
@@ -67,13 +68,14 @@ def probe(
             "max_length": settings.max_length,
             "device": plan.hardware.kind,
         }
-        measured[name] = _in_a_process(task)
+        measured[name] = in_a_process(task)
     if progress:
         progress("probing", len(methods), len(methods))
     return with_measured(plan, measured)
 
 
-def _in_a_process(task: dict[str, Any]) -> Measured:
+def in_a_process(task: dict[str, Any]) -> Measured:
+    """`measure(task)` in a process of its own; whatever ends that process is a `problem`."""
     environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
     with tempfile.TemporaryDirectory(prefix="loresmith-probe-") as folder:
         said = Path(folder) / "measured.json"
@@ -93,6 +95,8 @@ def _in_a_process(task: dict[str, Any]) -> Measured:
             raw = json.loads(said.read_text())
             if raw.get("missing"):
                 raise MissingExtra("Training", raw["missing"], "train")
+            if raw.get("model"):
+                raise ModelError(*raw["model"])
             return Measured(**raw)
     if ran.returncode in (-9, 137):
         return Measured(problem="it ran out of memory and was killed")
@@ -186,6 +190,8 @@ def _main() -> None:
         raw = {"missing": error.problem.partition("package ")[2].partition(",")[0]}
     except ImportError as error:
         raw = {"missing": error.name}
+    except ModelError as error:
+        raw = {"model": [error.problem, error.remedy]}
     except LoresmithError as error:
         raw = {"problem": str(error)}
     said.write_text(json.dumps(raw))
