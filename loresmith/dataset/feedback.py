@@ -26,6 +26,7 @@ from loresmith.answering.verify import verify
 from loresmith.dataset.duplicates import normal
 from loresmith.dataset.example import Example
 from loresmith.dataset.formats import Rejected
+from loresmith.dataset.lengths import estimate
 from loresmith.errors import UsageError
 from loresmith.language import detect
 from loresmith.state import DocumentInfo, FeedbackRow, State, learning
@@ -34,7 +35,7 @@ from loresmith.workspace import WorkspaceDir
 
 Verdict = Literal["approved", "corrected", "rejected"]
 
-_CHARACTERS = 2400  # of passages in a prompt, as retrieval.context_tokens allows by default
+_TOKENS = 800  # of a prompt with passages: retrieval.context_tokens and what stands beside them
 
 
 def record(
@@ -193,7 +194,7 @@ def _examples(
         language=language,
     )
     answer = said["correction"] if corrected else said["answer"]
-    read = _read(proved, whole)
+    read = _read(question, proved, whole)
     if said["abstained"] and not corrected:
         if not read:
             return "no passages: an abstention without what was read teaches nothing"
@@ -205,17 +206,16 @@ def _examples(
     return out
 
 
-def _read(proved: Sequence[Passage], whole: Sequence[Passage]) -> list[Hit]:
+def _read(question: str, proved: Sequence[Passage], whole: Sequence[Passage]) -> list[Hit]:
     """The passages for the prompt: those that prove the answer, then others while there is room."""
-    chosen: list[Passage] = []
-    size = 0
-    for passage in dict.fromkeys((*(p.id for p in proved), *(p.id for p in whole))):
-        found = next(p for p in whole if p.id == passage)
-        size += len(found.text) + len(found.context)
-        if chosen and size > _CHARACTERS:
+    chosen: list[Hit] = []
+    known = {p.id: p for p in (*proved, *whole)}
+    for rank, passage in enumerate(known.values(), 1):
+        more = [*chosen, Hit(passage=passage, rank=rank, score=0.0)]
+        if chosen and estimate(prompt.messages(question, more)) > _TOKENS:
             break
-        chosen.append(found)
-    return [Hit(passage=p, rank=rank, score=0.0) for rank, p in enumerate(chosen, 1)]
+        chosen = more
+    return chosen
 
 
 def _grounded(
