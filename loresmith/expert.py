@@ -132,7 +132,8 @@ class Workspace:
                 "Ask with --model auto.",
             )
         plain = self._model.name if self._model else base_of(settings)
-        shared = settings.name != "auto" or plain == adapter.base_model
+        # The base of QLoRA is rounded, so it is not the model that answers without the adapter.
+        shared = adapter.method == "lora" and (settings.name != "auto" or plain == adapter.base_model)
         # The same weights stand in the memory once: those that have no place for the adapter go first.
         if shared or self._tuned is not None:
             self._close_models()

@@ -29,8 +29,9 @@ from typing import Any
 import httpx
 
 from loresmith.config import ModelSection
-from loresmith.errors import ModelError
+from loresmith.errors import MissingExtra, ModelError
 from loresmith.models import cpu, download, gguf, lora, registry, templates
+from loresmith.models.fingerprint import fingerprint
 from loresmith.types import Generated, Message, Progress
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,11 @@ def load(
     else:
         row = registry.find(settings.name, "language")
         name, head = row.name, gguf.read(download.ensure(row, progress))
-    return LlamaCpp(head, settings, name, lora.read(adapter) if adapter else None)
+    if adapter is None:
+        return LlamaCpp(head, settings, name)
+    worn = lora.read(adapter)
+    lora.check_base(worn, head.path, name)
+    return LlamaCpp(_rounded(worn, head, progress) if worn.quantised else head, settings, name, worn)
 
 
 class LlamaCpp:
@@ -74,7 +79,7 @@ class LlamaCpp:
         self.name = name
         self.head = head
         self.adapter = adapter.id if adapter else None
-        weights = _adapter_file(adapter, head, name) if adapter else None
+        weights = _adapter_file(adapter, head) if adapter else None
         window = head.context_length or settings.context_tokens
         self.context_tokens = min(settings.context_tokens, window)
         self.threads = settings.threads or cpu.free()
@@ -324,8 +329,26 @@ def _engine_error(error: dict[str, Any], name: str) -> ModelError:
     return ModelError(f"{name} cannot answer: {message}.", "See the model's card, or use another model.")
 
 
-def _adapter_file(adapter: lora.Lora, head: gguf.GGUF, name: str) -> Path:
-    lora.check_base(adapter, head.path, name)
+def _rounded(adapter: lora.Lora, head: gguf.GGUF, progress: Progress | None) -> gguf.GGUF:
+    """The base as QLoRA saw it, made where it is missing; where it cannot be, as it is."""
+    precision = str((adapter.card.get("recipe") or {}).get("precision") or "bf16")
+    path = download.cache_dir() / "models" / "rounded" / f"{fingerprint(head.path)}-{precision}.gguf"
+    try:
+        if not path.is_file():
+            from loresmith.models import rounded  # needs what training needs, which answering does not
+
+            rounded.make(head, path, precision, progress)
+    except MissingExtra as error:
+        log.warning(
+            "The adapter %s was trained on a base rounded to 4 bits and answers with the unrounded one, "
+            "less exactly: %s",
+            *(adapter.id, error),
+        )
+        return head
+    return gguf.read(path)
+
+
+def _adapter_file(adapter: lora.Lora, head: gguf.GGUF) -> Path:
     if ready := lora.converted(adapter, head):
         return ready
     from loresmith.models import lora_gguf  # needs the package gguf, which answering does not

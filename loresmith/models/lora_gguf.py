@@ -74,7 +74,7 @@ def convert(folder: Path, head: GGUF, out: Path) -> Path:
         # The file has one alpha for all; what differs from it goes into B.
         b = b * np.float32(adapter.scale(module, rank) * rank / alpha)
         tensors[f"{name}.weight.lora_a"] = a
-        tensors[f"{name}.weight.lora_b"] = _reordered(b, name, head)
+        tensors[f"{name}.weight.lora_b"] = file_order(b, name, head)
     _write(out, head.architecture, alpha, tensors)
     return out
 
@@ -100,16 +100,31 @@ def _misfit(adapter: Lora, head: GGUF, what: str) -> ModelError:
     )
 
 
-def _reordered(b: Matrix, name: str, head: GGUF) -> Matrix:
-    """B's rows as the base's rows stand in the file."""
+def file_order(rows: Matrix, name: str, head: GGUF) -> Matrix:
+    """A matrix of training (or B of its adapter) with its rows as they stand in the file."""
+    if heads := _heads(name, head):
+        count, columns = rows.shape
+        return rows.reshape(heads, 2, count // heads // 2, columns).swapaxes(1, 2).reshape(count, columns)
+    return rows
+
+
+def training_order(rows: Matrix, name: str, head: GGUF) -> Matrix:
+    """The reverse of `file_order`."""
+    if heads := _heads(name, head):
+        count, columns = rows.shape
+        return rows.reshape(heads, count // heads // 2, 2, columns).swapaxes(1, 2).reshape(count, columns)
+    return rows
+
+
+def _heads(name: str, head: GGUF) -> int:
+    """How many heads' rows are reordered in this matrix; 0 where none are."""
     kind = name.rpartition(".")[2]
     if head.architecture not in _REORDERED or kind not in ("attn_q", "attn_k"):
-        return b
+        return 0
     heads = int(head.metadata[f"{head.architecture}.attention.head_count"])
-    if kind == "attn_k":
-        heads = int(head.metadata.get(f"{head.architecture}.attention.head_count_kv", heads))
-    rows, rank = b.shape
-    return b.reshape(heads, 2, rows // heads // 2, rank).swapaxes(1, 2).reshape(rows, rank)
+    if kind == "attn_q":
+        return heads
+    return int(head.metadata.get(f"{head.architecture}.attention.head_count_kv", heads))
 
 
 def _write(out: Path, architecture: str, alpha: float, tensors: dict[str, Matrix]) -> None:

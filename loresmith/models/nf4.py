@@ -10,7 +10,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import numpy as np
+
 from loresmith.errors import MissingExtra
+from loresmith.models.lora import Matrix
 
 # It reports at import that an optional kernel hub is not installed, which concerns no one here.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
@@ -31,3 +34,13 @@ def round_trip(module: Any) -> None:
                 weight = layer.weight.data
                 packed, state = bnb.quantize_4bit(weight, compress_statistics=True, quant_type="nf4")
                 layer.weight.data = bnb.dequantize_4bit(packed, state).to(weight.dtype)
+
+
+def round_matrix(weight: Matrix, precision: str) -> Matrix:
+    """The same for one matrix outside a model, whose weights were in `precision` before."""
+    kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
+    packed, state = bnb.quantize_4bit(
+        torch.from_numpy(np.ascontiguousarray(weight)).to(kind), compress_statistics=True, quant_type="nf4"
+    )
+    back: Matrix = bnb.dequantize_4bit(packed, state).float().numpy()
+    return back

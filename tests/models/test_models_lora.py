@@ -373,6 +373,52 @@ def test_the_base_of_a_qlora_adapter_is_rounded_as_it_was_in_training(phi3, tmp_
     model.close()
 
 
+def test_llamacpp_answers_with_the_base_that_qlora_saw(tiny, tmp_path, monkeypatch, caplog):
+    nf4 = pytest.importorskip("loresmith.training.nf4", reason="pip install loresmith[train]")
+    monkeypatch.setenv("LORESMITH_CACHE", str(tmp_path / "cache"))
+    card = {"method": "qlora", "recipe": {"precision": "fp32"}, "base_fingerprint": fingerprint(tiny.gguf)}
+    adapter = write_adapter(tiny.folder, tmp_path / "a", card=card)
+    as_trained = shutil.copytree(tiny.folder, tmp_path / "rounded")
+    model = transformers.AutoModelForCausalLM.from_pretrained(tiny.folder, dtype=torch.float32)
+    nf4.quantise(model, "cpu", compute=torch.float32)
+    nf4.dequantise(model, torch.float32)
+    model.save_pretrained(as_trained)
+
+    original = tiny.gguf.read_bytes()
+    first = by_llamacpp(tiny, adapter)
+    (made,) = (tmp_path / "cache" / "models" / "rounded").iterdir()
+    first.close()
+    ours, right, unrounded = (
+        {
+            t.name: lora_gguf.gguf.dequantize(t.data, t.tensor_type)
+            for t in lora_gguf.gguf.GGUFReader(p).tensors
+        }
+        for p in (made, to_gguf(as_trained, tmp_path / "right.gguf"), tiny.gguf)
+    )
+    for name, weight in right.items():
+        off = np.linalg.norm(ours[name] - weight) / np.linalg.norm(weight)
+        if "blk." in name and weight.ndim == 2:
+            assert off < 0.01, name  # what eight bits cost
+            assert np.linalg.norm(ours[name] - unrounded[name]) / np.linalg.norm(weight) > 0.05, name
+        else:
+            assert off == 0, name
+    written = made.stat().st_mtime_ns
+    by_llamacpp(tiny, adapter).close()
+    assert (made.stat().st_mtime_ns, tiny.gguf.read_bytes()) == (written, original)
+
+    # Where the base cannot be rounded, it answers as it is, and that is said.
+    made.unlink()
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    monkeypatch.setitem(sys.modules, "bitsandbytes.functional", None)
+    for name in ("nf4", "rounded"):
+        monkeypatch.delitem(sys.modules, f"loresmith.models.{name}")
+        monkeypatch.delattr(f"loresmith.models.{name}")
+    last = by_llamacpp(tiny, adapter)
+    assert differences(last, tiny.folder, adapter) < 0.01
+    last.close()
+    assert "answers with the unrounded one" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("file", "content", "words"),
     [
