@@ -16,7 +16,7 @@ from helpers import HashEmbedder, texts_of
 
 from loresmith import workspace as folders
 from loresmith.index import open_current
-from loresmith.state import MemoryRow, State
+from loresmith.state import FeedbackRow, MemoryRow, State, learning
 from loresmith.sync import sync
 from loresmith.types import Filter
 from loresmith.verify import verify
@@ -319,6 +319,19 @@ def test_memory_outlives_a_lost_index_and_a_damaged_table(plant: WorkspaceDir) -
     with State.open(plant.state_path) as state:
         assert state.memory() == [entry]
     assert len(list(plant.data.glob("state.db.damaged-*"))) >= 1
+
+
+def test_imported_examples_and_feedback_outlive_a_damaged_table(plant: WorkspaceDir) -> None:
+    rows = [("a.csv#2", {"id": "1", "question": "Which oil?"}), ("a.csv#3", {"id": "1", "question": "Oil?"})]
+    said = FeedbackRow("f", {"question": "Which oil?"}, 1.0)
+    with State.open(plant.state_path) as state:
+        learning.put_examples(state, "a.csv", rows)
+        learning.put_feedback(state, said)
+    change_state(plant, "DROP TABLE items")
+    assert verify(plant, embedder=HashEmbedder(), repair=True).ok
+    with State.open(plant.state_path) as state:
+        assert list(learning.examples(state)) == [("a.csv", payload) for _, payload in rows]
+        assert learning.feedback(state) == [said]
 
 
 def test_a_damaged_document_whose_file_is_gone_goes_too(plant: WorkspaceDir) -> None:
