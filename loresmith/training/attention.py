@@ -11,6 +11,8 @@ one short row (measured, docs/benchmarks.md). On CUDA it is PyTorch's variable-l
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -61,7 +63,7 @@ class _Packed(torch.autograd.Function):  # type: ignore[misc]
 
     @staticmethod
     def forward(ctx: Any, q: Any, k: Any, v: Any, starts: Any, scale: float, window: int) -> Any:
-        heads, tokens, size = q.shape
+        heads, tokens = q.shape[:2]
         shared, group = k.shape[0], heads // k.shape[0]
         out = q.new_empty(tokens, shared, group, v.shape[2])
         for begin, end, keys in _rows(k, starts):
@@ -97,13 +99,13 @@ class _Packed(torch.autograd.Function):  # type: ignore[misc]
         return dq.view(tokens, heads, size).transpose(0, 1), dk, dv, None, None, None
 
 
-def _rows(k: Any, starts: Any) -> Any:
+def _rows(k: Any, starts: tuple[int, ...]) -> Iterator[tuple[int, int, Any]]:
     """(begin, end, keys in float32) of each row."""
-    for begin, end in zip(starts, starts[1:], strict=False):
+    for begin, end in itertools.pairwise(starts):
         yield begin, end, k[:, begin:end].float()
 
 
-def _blocks(begin: int, end: int, window: int) -> Any:
+def _blocks(begin: int, end: int, window: int) -> Iterator[tuple[int, int, int]]:
     """(first query, end of queries, first key) of each block of a row."""
     for i in range(begin, end, _BLOCK):
         yield i, min(i + _BLOCK, end), max(begin, i - window + 1) if window else begin

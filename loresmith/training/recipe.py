@@ -318,8 +318,8 @@ class _Run:
         self.at.checkpointing = True
         inner = self.model.get_base_model()
         # The name until transformers 5.2, gone in 6.
-        older = getattr(inner, "gradient_checkpointing_enable", None)
-        getattr(inner, "activation_checkpointing_enable", older)({"use_reentrant": False})
+        enable: Any = getattr(inner, "activation_checkpointing_enable", None)
+        (enable or inner.gradient_checkpointing_enable)({"use_reentrant": False})
 
     # --- looking, telling ---------------------------------------------------------------------------
 
