@@ -173,7 +173,7 @@ def _markdown(parts: _Parts) -> str:
     out += [f"- **{value}** {label}" for value, label in parts.tiles] + [""]
     for title, lines in (("What to know before training", parts.warnings), ("Splits", parts.notes)):
         if lines:
-            out += [f"## {title}", "", *(f"- {line}" for line in lines), ""]
+            out += [f"## {title}", "", *(f"- {_md(line)}" for line in lines), ""]
     for title, (head, rows) in parts.tables:
         if rows:
             out += [f"## {title}", "", *_md_table(head, rows), ""]
@@ -184,7 +184,7 @@ def _markdown(parts: _Parts) -> str:
             out += [f"### {kind}: {total:,}", "", *(f"- {_md(where)}: {_md(text)}" for where, text in shown)]
             out += [f"- and {total - len(shown):,} more"] * (total > len(shown)) + [""]
     if parts.repaired:
-        out += ["## Mended rows", "", *(f"- {_md(where)}: {text}" for where, text in parts.repaired), ""]
+        out += ["## Mended rows", "", *(f"- {_md(where)}: {_md(text)}" for where, text in parts.repaired), ""]
     if parts.samples:
         out += ["## Rows to read", ""]
     for title, examples in parts.samples:
