@@ -64,6 +64,7 @@ class Setup:
     rank: int = 16
     targets: tuple[str, ...] = ()
     dora: bool = False
+    dropout: float = 0.0
     itemsize: int = 2
     micro_tokens: int = 1024
     longest: int = 1024
@@ -229,30 +230,31 @@ def activations(model: Architecture, setup: Setup, *, checkpointing: bool) -> in
 
 def layer_activations(model: Architecture, setup: Setup) -> int:
     """Bytes that one decoder layer keeps for its backward pass, weights frozen."""
-    size, tokens = setup.itemsize, setup.micro_tokens
-    hidden, queries = model.hidden, model.heads * model.head_dim
-    keys = model.kv_heads * model.head_dim
-    full = setup.method == "full"
+    size, hidden, full = setup.itemsize, model.hidden, setup.method == "full"
+    queries, keys = model.heads * model.head_dim, model.kv_heads * model.head_dim
+    width = model.ffn * (model.experts_used if model.experts else 1)
+    # fused.py keeps less, where the layers are what it knows.
+    lean = not full and not setup.dora and not setup.dropout
 
     def adapted(*names: str) -> bool:
         return full or not setup.targets or bool(set(names) & set(setup.targets))
 
-    # Norms compute in float32 and keep that copy of their input, and one number a token.
+    # Of a norm its input and one number a token; plain ones compute in float32 and keep that copy.
     norms = 4 if model.family in ("gemma2", "gemma3_text") else 2
-    each = norms * (4 * hidden + 4)
-    fused = model.family in ("phi3", "phi3small")
+    each = norms * (4 + hidden * (size if lean and model.family not in _PLAIN_NORMS else 4))
     if adapted("q_proj", "k_proj", "v_proj", "qkv_proj", "query_key_value"):
         each += size * hidden
     # Queries and keys after rotation, values, and the output (attention.py computes scores again).
     each += size * (2 * queries + 2 * keys)
-    if fused:
+    if model.family in ("phi3", "phi3small"):
         # The values are a view that keeps the whole product.
         each += size * (queries + keys)
-    # Feed-forward: gate, its activation, up, their product, and the input.
-    width = model.ffn * (model.experts_used if model.experts else 1)
+    # Feed-forward: its input, gate and up; plain ones keep the activated gate and the product too.
     if adapted("gate_proj", "up_proj", "gate_up_proj"):
         each += size * hidden
-    each += size * 4 * width
+    whole = all(adapted(linear.name) for linear in model.adaptable if linear.kind == "mlp")
+    gated = lean and whole and not model.experts and model.family not in _NOT_SILU
+    each += size * width * (2 if gated else 4)
     if model.experts:
         each += size * hidden * 2 * model.experts_used + 8 * model.experts
     for linear in model.adaptable:
@@ -260,7 +262,11 @@ def layer_activations(model: Architecture, setup: Setup) -> int:
             each += size * setup.rank
             # DoRA scales what the frozen layer says by a learned magnitude, and keeps it.
             each += 2 * size * linear.outputs if setup.dora else 0
-    return each * tokens
+    return each * setup.micro_tokens
+
+
+_NOT_SILU = ("gemma", "gemma2", "gemma3_text", "phi3small")
+_PLAIN_NORMS = (*_NOT_SILU, "phimoe")
 
 
 def _workspace(model: Architecture, setup: Setup) -> int:

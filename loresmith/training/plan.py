@@ -295,6 +295,7 @@ def _setup(
         rank=recipe.rank,
         targets=recipe.targets,
         dora=recipe.dora,
+        dropout=recipe.dropout,
         itemsize=4 if precision == "fp32" else 2,
         micro_tokens=largest_micro(rows, recipe),
         longest=max(rows.values),
