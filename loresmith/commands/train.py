@@ -246,6 +246,7 @@ def heading(started: Started) -> list[str]:
     ]
     if started.reason:
         lines.append(started.reason)
+    lines += started.notes
     shown = started.problems[:5]
     if started.problems:
         lines.append(f"{counted(len(started.problems), 'row')} left out:")

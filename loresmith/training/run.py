@@ -54,6 +54,7 @@ class Started:
         rows: training rows.  tokens: of one pass over them.
         problems: examples left out, each with its reason.
         reason: why this model and this method.
+        notes: what has become of the dataset's documents since it was made.
     """
 
     adapter: str
@@ -64,6 +65,7 @@ class Started:
     tokens: int
     problems: tuple[str, ...]
     reason: str
+    notes: tuple[str, ...]
     device: str
     resumed: bool
 
@@ -97,7 +99,8 @@ def train(
     with distributed.group(settings.strategy) as group, _alone(workspace, group):
         if group.device == "cpu" and "OMP_NUM_THREADS" not in os.environ:
             torch.set_num_threads(cpu.count())  # by itself it does not see a container's limit
-        asked = start.resumed(workspace) if resume else start.asked(workspace, dataset)
+        # The others do as the leader found: free memory, on which the method rests, is another for each.
+        asked = group.from_leader(_asked(workspace, dataset, resume) if group.leader else None)
         loaded = base.load(
             asked.model,
             method=asked.method,
@@ -110,7 +113,9 @@ def train(
         recipe = asked.recipe or recipes.resolve(asked.settings, loaded, rows)
         name = adapter_id(recipe, asked.dataset.id, loaded.fingerprint)
         folder = workspace.adapters_dir / name
-        if group.from_leader(start.whole(folder, asked, loaded.fingerprint, resume=resume, again=again)):
+        if group.from_leader(
+            group.leader and start.whole(folder, asked, loaded.fingerprint, resume=resume, again=again)
+        ):
             return _already(folder)
         if group.leader and not resume:
             start.begin(folder, asked, recipe, loaded.fingerprint)
@@ -140,6 +145,10 @@ def train(
                     tracker.end(done.steps, _flat(figures), finished=True)
         group.wait()
         return result
+
+
+def _asked(workspace: WorkspaceDir, dataset: str | None, resume: bool) -> start.Asked:
+    return start.resumed(workspace) if resume else start.asked(workspace, dataset)
 
 
 def adapter_id(recipe: Recipe, dataset: str, fingerprint: str) -> str:
@@ -186,6 +195,7 @@ def _started(
         tokens=sum(len(row.ids) for row in rows),
         problems=problems,
         reason=asked.reason,
+        notes=asked.notes,
         device=device,
         resumed=resumed,
     )

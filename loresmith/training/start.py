@@ -16,6 +16,7 @@ from loresmith.dataset import store
 from loresmith.dataset.example import Dataset
 from loresmith.errors import DatasetError, ModelError, TrainingError
 from loresmith.models import auto, download, registry
+from loresmith.state import State
 from loresmith.training import adapters, architecture, choice, hardware, lengths, record
 from loresmith.training import plan as plans
 from loresmith.training.values import Method, Recipe
@@ -31,7 +32,9 @@ class Asked:
 
     Attributes:
         settings: as configured, with what the forecast of memory asks for.
+        dataset: its labels are those of now, where documents have got more since.
         reason: why this model and this method, in a sentence or two.
+        notes: what has become of the documents since the dataset was made.
         recipe, fingerprint: of the run that is resumed.
     """
 
@@ -42,6 +45,7 @@ class Asked:
     reason: str = ""
     recipe: Recipe | None = None
     fingerprint: str = ""
+    notes: tuple[str, ...] = ()
     started: str = field(default_factory=record.now)
 
 
@@ -59,14 +63,43 @@ def asked(workspace: WorkspaceDir, dataset: str | None) -> Asked:
             f"Dataset {data.id} has no row to train on.",
             "`loresmith dataset show` tells what was rejected; build or import more.",
         )
+    labels, notes = _since(workspace, data)
+    data = replace(data, labels=labels)
     found = _chosen(workspace, data)
     return Asked(
         dataset=data,
+        notes=notes,
         model=found.model,
         method=found.method,
         settings=found.settings,
         reason=found.reason,
     )
+
+
+def _since(workspace: WorkspaceDir, data: Dataset) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The labels that a reader needs by now, and which documents are not what they were."""
+    used = data.documents or {}
+    if not used or not workspace.state_path.is_file():
+        return data.labels, ()
+    with State.open(workspace.state_path) as state:
+        infos = {info.id: info for info in state.infos() if info.id in used}
+    labels = sorted({*data.labels, *(label for info in infos.values() for label in info.labels)})
+    notes = []
+    for one, many, names in (
+        ("is gone", "are gone", [d for d in used if d not in infos]),
+        (
+            "has changed",
+            "have changed",
+            [d for d, version in used.items() if d in infos and version != infos[d].version],
+        ),
+    ):
+        if names:
+            shown = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+            notes.append(
+                f"{len(names)} of {len(used)} documents of this dataset {one if len(names) == 1 else many} "
+                f"since it was made ({shown}): `loresmith dataset build` makes a new one."
+            )
+    return tuple(labels), tuple(notes)
 
 
 def resumed(workspace: WorkspaceDir) -> Asked:
@@ -81,8 +114,11 @@ def resumed(workspace: WorkspaceDir) -> Asked:
     raw = runs[0].run
     try:
         recipe = _recipe(raw["recipe"])
+        data = store.load(workspace.datasets_dir, raw["dataset"])
+        labels, notes = _since(workspace, data)
         return Asked(
-            dataset=store.load(workspace.datasets_dir, raw["dataset"]),
+            dataset=replace(data, labels=labels),
+            notes=notes,
             model=recipe.model,
             method=recipe.method,
             settings=workspace.config.training,

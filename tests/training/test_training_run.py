@@ -6,15 +6,18 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from helpers import HashEmbedder
 
 from loresmith import workspace as folders
 from loresmith.answering import unaided
 from loresmith.dataset import store
 from loresmith.dataset.example import Example
 from loresmith.errors import DatasetError, MissingExtra, ModelError, TrainingError, WorkspaceLocked
+from loresmith.sync import sync
 from loresmith.training import adapters
 
 torch = pytest.importorskip("torch", reason="needs the extra: pip install loresmith[train]")
@@ -223,6 +226,27 @@ def test_a_dataset_without_a_usable_row_is_refused_with_the_reason(plant):
 def test_labels_of_the_data_are_labels_of_the_adapter(plant):
     put_dataset(plant(), labels=("secret",))
     run.train(plant())
+    assert adapters.current(plant().adapters_dir).labels == ("secret",)
+
+
+def test_what_became_of_the_documents_since_is_said_and_their_labels_hold(plant):
+    rows = [replace(example(n, "Torque of"), documents=(f"{n % 3}.md",), fact=f"g{n}") for n in range(6)]
+    for name, labels in (("0.md", []), ("1.md", ["secret"])):
+        file = plant().root / "documents" / name[0] / name
+        file.parent.mkdir(parents=True)
+        file.write_text(f"Text of {name}.")
+        folders.add_sources(plant(), [str(file.parent)], labels)
+    sync(plant(), HashEmbedder())
+    versions = {"0.md": hashlib.sha256(b"Text of 0.md.").hexdigest(), "1.md": "an older one", "2.md": "v"}
+    store.save(plant().datasets_dir, rows, {row.id: "train" for row in rows}, documents=versions)
+    started = []
+    run.train(plant(), on_start=started.append)
+    assert started[0].notes == (
+        "1 of 3 documents of this dataset is gone since it was made (2.md): `loresmith dataset build` makes "
+        "a new one.",
+        "1 of 3 documents of this dataset has changed since it was made (1.md): `loresmith dataset build` "
+        "makes a new one.",
+    )
     assert adapters.current(plant().adapters_dir).labels == ("secret",)
 
 
