@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from loresmith.answering import facts as checked
 from loresmith.answering.text import fold
 from loresmith.dataset.facts import Fact, codes_of, paths, single_spaced, text_of, topic_of, without_number
+from loresmith.dataset.facts_columns import is_period, joined, scale_of, split_unit, useful
 from loresmith.types import Block, Document
 
 _NOTHING = re.compile(
@@ -20,10 +20,6 @@ _NOTHING = re.compile(
 )
 _INDEX = re.compile(r"^(?:no|nr|n°|nº|#|pos|item|line|row|lfd\.? nr|id|序号|编号)\.?$", re.I)
 _TITLE_LIKE = re.compile(r"\b(?:table|tabelle|tableau|tabla|tabella|tabel|表)\s*\d+\s*[:.–-]?\s*", re.I)
-_UNIT_TAIL = re.compile(
-    r"^(?P<name>.*?\w.*?)[\s,]*(?:\((?:in )?(?P<a>[^()\s]+)\)|\[(?:in )?(?P<b>[^\[\]\s]+)\]"
-    r"|\s(?:in|en)\s(?P<c>\S+)|\s(?P<d>\S+))$"
-)
 _LONGEST_KEY = 70
 _LONGEST_VALUE = 260
 _MOST_COLUMNS = 14
@@ -44,48 +40,11 @@ _MEASURED = re.compile(
     r"|longueur|largeur|hauteur|poids|quantité|cantidad|价|量|长|宽|高|重|压|温",
     re.I,
 )
-_PLAIN_UNITS = frozenset("kg mm cm km ml kwh bar mbar rpm mg m h s l g t".split())  # noqa: SIM905
 _PROPERTY = re.compile(
     r"^(?:values?|specifications?|data|wert|werte|angabe|valor|valores|valeurs?|valore|valori|waarde|dato|值|数值|参数值)$",
     re.I,
 )
 _UNIT_COLUMN = re.compile(r"^(?:units?|einheit|unidad|unité|unità|eenheid|unidade|单位)$", re.I)
-_TIME_WORDS = frozenset(
-    [
-        "three",
-        "six",
-        "nine",
-        "twelve",
-        "months",
-        "month",
-        "year",
-        "years",
-        "ended",
-        "ending",
-        "fiscal",
-        "quarter",
-        "as",
-        "of",
-        "weeks",
-        "for",
-        "the",
-        "first",
-        "second",
-        "third",
-        "fourth",
-        "half",
-        "fy",
-        "jahr",
-        "geschäftsjahr",
-        "exercice",
-        "año",
-        "anno",
-        "ejercicio",
-        "trimestre",
-        "quartal",
-    ]
-)
-_PERIOD = re.compile(r"\b(?:19|20)\d\d\b|\bQ[1-4]\b|\d\s?Hz\b", re.I)
 
 
 @dataclass(frozen=True)
@@ -177,7 +136,7 @@ def _of_table(
     if keys == (0,) and (properties := _properties(document, language, names, rows)):
         return properties
     kinds = _kinds(names, rows, keys, place)
-    scale = _scale(" ".join((names[0], place)))
+    above = " ".join((names[0], place))
     names = tuple("" if name.startswith("(") else name for name in names)
     topic = topic_of(document.title or document.id)
     out: list[Fact] = []
@@ -202,11 +161,13 @@ def _of_table(
             name, unit = split_unit(names[column])
             if not name or len(name) > 60 or _UNIT_COLUMN.match(name):
                 continue
-            fact = replace(base, attribute=_joined(name, language), value=value, unit=_useful(unit, value))
+            fact = replace(base, attribute=joined(name, language), value=value, unit=useful(unit, value))
             if keys == (0,) and is_period(name) and any(c.isdigit() for c in value):
                 # Not "the June 2022 of gross margin" but the gross margin in June 2022.
                 period = " ".join(p.strip() for p in name.split("›"))
-                fact = replace(fact, key=PERIOD, subject=period, attribute=subject, unit=unit or scale)
+                fact = replace(
+                    fact, key=PERIOD, subject=period, attribute=subject, unit=unit or scale_of(above, subject)
+                )
             elif column in kinds:
                 row_name = _of_key(names[keys[0]], subject)
                 fact = replace(
@@ -266,7 +227,7 @@ def _properties(document: Document, language: str, names: Sequence[str], rows: S
                 quote=text_of(document, row.block),
                 attribute=attribute,
                 value=value,
-                unit=_useful(unit, value),
+                unit=useful(unit, value),
                 topic=topic_of(document.title or document.id),
             )
         )
@@ -280,19 +241,6 @@ def _told_apart(rows: list[_Row]) -> list[_Row]:
         replace(r, cells=(f"{r.cells[0]} ({r.group})", *r.cells[1:])) if r.group and keys.count(k) > 1 else r
         for r, k in zip(rows, keys, strict=True)
     ]
-
-
-def is_period(name: str) -> bool:
-    """Whether a column's name is a time and nothing else: "2023", "June 25, 2022", "Q3", "March"."""
-    rest = re.sub(r"\b(?:19|20)\d\d\b|\bQ[1-4]\b|\b\d{1,2}\b", " ", name)
-    words = re.findall(r"[^\W\d_]+", rest)
-    timed = all(w.casefold() in _TIME_WORDS or checked.months(f"in {w}") for w in words)
-    return timed and (rest != name or bool(words and checked.months(f"in {words[0]}")))
-
-
-def _scale(text: str) -> str:
-    found = re.search(r"\bin (million|thousand|billion)s?\b", text, re.I)
-    return found[1].lower() if found else ""
 
 
 def _key_columns(names: Sequence[str], rows: Sequence[_Row]) -> tuple[int, ...]:
@@ -373,58 +321,6 @@ def _is_unique_code(value: str, column: Sequence[str]) -> bool:
     code = codes_of(value) == (value,) or re.fullmatch(r"\+?[\d\s/()-]{6,}|\d{3,}-\d+", value) is not None
     dated = re.fullmatch(r"\d{4}-\d\d-\d\d.*|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d+:\d+.*", value)
     return code and not dated and len(value) < 25 and [fold(v) for v in column].count(fold(value)) == 1
-
-
-def split_unit(name: str) -> tuple[str, str]:
-    """("Packed mass", "kg") of "Packed mass in kg"; the whole name and "" where it has no unit."""
-    found = _UNIT_TAIL.match(name)
-    if found is None:
-        return name, ""
-    if re.search(r"(?:\b(?:per|pro|por|par|je|al?|di|and|und|of|\d+)|/)$", found["name"]):
-        return name, ""  # "price per kWh" has no unit of its own
-    unit = next(filter(None, (found["a"], found["b"], found["c"], found["d"])))
-    # "Weight kg" names its unit, "Value min" does not.
-    bare = not unit.islower() or "/" in unit or unit in _PLAIN_UNITS
-    known = unit == "%" or (len(unit) <= 8 and _is_unit(unit) and (found["d"] is None or bare))
-    return (found["name"].strip(" ,"), unit) if known else (name, "")
-
-
-def _is_unit(token: str) -> bool:
-    return any(n.unit for n in checked.numbers(f"1 {token}")) or (
-        "/" in token and any(n.unit for n in checked.numbers(f"1 {token.split('/')[0]}"))
-    )
-
-
-def _useful(unit: str, value: str) -> str:
-    """The column's unit, where the value is a bare figure."""
-    return unit if re.fullmatch(r"[-+−±~≤≥<>]?\s?(?:[\d.,'\s–+-]|bis|to|hasta|à|fino a)*\d", value) else ""
-
-
-_BEFORE_PERIOD = {
-    "en": "in",
-    "de": "für",
-    "fr": "pour",
-    "es": "para",
-    "it": "per",
-    "nl": "voor",
-    "pt": "para",
-}
-
-
-def _joined(name: str, language: str) -> str:
-    """ "Price of pump › with motor" -> "Price of pump with motor"; "60 Hz › Power" -> "Power (60 Hz)"."""
-    parts = [p.strip() for p in name.split("›") if p.strip()]
-    if len(parts) < 2:
-        return name.strip(" ›")
-    *above, last = parts
-    head = " ".join(above)
-    if last[:1].islower():
-        return f"{head} {last}"
-    if _PERIOD.search(head) and not _PERIOD.search(last):
-        return f"{last} ({head})"
-    if _PERIOD.search(last):
-        return f"{head} {_BEFORE_PERIOD.get(language, '–')} {last}"
-    return f"{head}, {last}" if language != "en" else f"{head} ({last})"
 
 
 def _singular(place: str) -> str:

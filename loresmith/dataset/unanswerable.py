@@ -20,7 +20,8 @@ from loresmith.answering.facts import normal_code
 from loresmith.answering.text import matches, terms
 from loresmith.dataset.facts import Fact, Known, codes_of
 from loresmith.dataset.phrases import is_odd
-from loresmith.dataset.wordings import absent_attributes, wordings
+from loresmith.dataset.templates import absent_attributes
+from loresmith.dataset.wordings import wordings
 from loresmith.types import Passage
 
 _GENERIC = re.compile(
@@ -152,7 +153,7 @@ def _missing_attribute(fact: Fact, subjects: Subjects, known: Known, rng: Random
 def _invented_sibling(fact: Fact, subjects: Subjects, known: Known, rng: Random) -> str | None:
     """ "What does the P-270 weigh?", where there are a P-200 and a P-250."""
     for wording in wordings(fact, known, rng, 3):
-        for code in codes_of(wording.question):
+        for code in (c for c in codes_of(wording.question) if len(c) > 2):
             other = _near_code(code, subjects.codes, rng)
             if other is not None:
                 return wording.question.replace(code, other)

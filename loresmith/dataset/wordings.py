@@ -12,11 +12,8 @@ value as the document writes it.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from random import Random
 from typing import Any
 
@@ -24,9 +21,8 @@ from loresmith.answering.text import fold
 from loresmith.dataset.facts import Fact, Known, codes_of, lowered, raised, sentence
 from loresmith.dataset.facts_tables import PERIOD
 from loresmith.dataset.phrases import attribute_phrase, fill, gender, is_odd, is_plural, subject_phrases
+from loresmith.dataset.templates import Everyday, everyday, templates
 from loresmith.language import STOP_WORDS
-
-LANGUAGES = ("en", "de", "es", "fr", "it", "nl", "pt", "zh")
 
 _FIGURE = re.compile(r"^[^\w\d]*(?:[A-Z]{3}\s)?[€$£]?\s?[-+−±]?\d")
 _TIME_UNIT = re.compile(
@@ -116,37 +112,6 @@ class Wording:
     placed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Class:
-    attribute: re.Pattern[str]
-    value: str
-    ask: tuple[str, ...]
-    bare: bool
-
-
-@cache
-def _templates(language: str) -> dict[str, Any]:
-    """The templates of a language; those of English where there are none of its own."""
-    name = language if language in LANGUAGES else "en"
-    text = resources.files("loresmith.dataset").joinpath(f"languages/{name}.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
-
-
-@cache
-def _classes(language: str) -> tuple[_Class, ...]:
-    return tuple(
-        _Class(re.compile(c["attribute"], re.I), c.get("value", ""), tuple(c["ask"]), c.get("bare", False))
-        for c in _templates(language).get("class", ())
-    )
-
-
-@cache
-def absent_attributes(language: str) -> list[tuple[str, str, str]]:
-    """(attribute, a value of its kind, "") that people ask for and documents often do not tell."""
-    pairs = _templates(language).get("unanswerable", {}).get("attributes", ())
-    return [(*(p.split("|")[:2]), "") for p in pairs] if language in LANGUAGES else []
-
-
 def wordings(fact: Fact, known: Known, rng: Random, most: int, *, placed: float = 0.4) -> list[Wording]:
     """Up to `most` wordings of `fact`, as unlike each other as the templates allow.
 
@@ -176,7 +141,7 @@ def answer_of(fact: Fact, known: Known) -> str:
     """The sentence that answers every wording of `fact`."""
     if fact.answer:
         return sentence(raised(fact.answer)) if fact.kind != "procedure" else fact.answer
-    words = _templates(fact.language)
+    words = templates(fact.language)
     names = _fillings(fact, known)
     bare = fact.kind == "field" and not fact.subject and codes_of(fact.topic) != (fact.topic,)
     if fact.kind in ("definition", "reverse") or bare:
@@ -230,7 +195,7 @@ def _plain(fact: Fact, known: Known, rng: Random) -> Iterator[Sequence[str]]:
     if fact.asked:
         yield from _said(fact, rng)
         return
-    words = _templates(fact.language)
+    words = templates(fact.language)
     subjects = subject_phrases(fact, known)
     groups: list[Sequence[str]] = []
     if fact.kind == "cell":
@@ -299,10 +264,10 @@ def _is_count(fact: Fact) -> bool:
     return not fact.unit and re.fullmatch(r"\d[\d.,]*", fact.value) is not None
 
 
-def _fitting(fact: Fact) -> list[_Class]:
+def _fitting(fact: Fact) -> list[Everyday]:
     """The attribute's everyday questions, where the value is of their kind."""
     out = []
-    for form in _classes(fact.language):
+    for form in everyday(fact.language):
         if not form.attribute.search(fact.attribute):
             continue
         value = f"{fact.value} {fact.unit}"
@@ -373,7 +338,7 @@ def _section_groups(fact: Fact, words: dict[str, Any], known: Known) -> Iterator
 
 def _said(fact: Fact, rng: Random) -> Iterator[Sequence[str]]:
     """The ready questions of a statement, with other words where the language has some, as key words."""
-    synonyms = _templates(fact.language)["synonyms"]
+    synonyms = templates(fact.language)["synonyms"]
     for question in fact.asked:
         yield [question]
         other = question
@@ -408,7 +373,7 @@ def _names_topic(question: str, fact: Fact) -> bool:
 
 def _placed(question: str, fact: Fact, rng: Random) -> str:
     """`question` with what the document is about."""
-    place = _templates(fact.language)["place"]
+    place = templates(fact.language)["place"]
     product = codes_of(fact.topic) == (fact.topic,)
     forms = place["product"] if product else place["title"]
     ends = question.endswith("?") and ":" not in question and len(question.split()) < 16
@@ -421,5 +386,5 @@ def _placed(question: str, fact: Fact, rng: Random) -> str:
 
 def _varied(question: str, fact: Fact, rng: Random) -> str:
     """`question` as it would be said to a person."""
-    forms = _templates(fact.language)["wrap"]["ask"]
+    forms = templates(fact.language)["wrap"]["ask"]
     return fill(rng.choice(forms), {"q": question}) if question.endswith(("?", "？")) else question

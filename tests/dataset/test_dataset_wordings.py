@@ -8,10 +8,11 @@ import pytest
 
 from loresmith.dataset import facts_prose_de, facts_prose_en
 from loresmith.dataset.facts import Fact, Known, lowered, topic_of
-from loresmith.dataset.facts_tables import split_unit
+from loresmith.dataset.facts_columns import scale_of, split_unit
+from loresmith.dataset.templates import LANGUAGES, absent_attributes
 from loresmith.dataset.unanswerable import Subjects
 from loresmith.dataset.unanswerable import question as unanswerable
-from loresmith.dataset.wordings import LANGUAGES, absent_attributes, answer_of, wordings
+from loresmith.dataset.wordings import answer_of, wordings
 
 KNOWN = Known.of("The mechanical seal is old. It stands in Bergen, and a seal ring is in Bergen.")
 
@@ -101,6 +102,9 @@ def test_the_columns_unit_goes_with_the_value() -> None:
     assert split_unit("Torque (Nm)") == ("Torque", "Nm")
     assert split_unit("Price per kWh") == ("Price per kWh", "")
     assert split_unit("Value min") == ("Value min", "")
+    head = "(In millions, except per share amounts)"
+    assert scale_of(head, "Net sales") == "million"
+    assert scale_of(head, "Dividends declared per share") == ""
     assert (
         answer_of(cell(attribute="Torque", value="25", unit="Nm"), KNOWN)
         == "The torque of the P-200 is 25 Nm."
