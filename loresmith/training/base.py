@@ -10,7 +10,6 @@ and never padded); the fingerprint names the files, wherever they lie.
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,6 @@ from loresmith.types import Progress
 
 try:
     import torch
-    import transformers
 except ImportError as missing:
     raise MissingExtra("Training", missing.name or "torch", "train") from missing
 
@@ -85,7 +83,7 @@ def load(
     if progress:
         progress(f"loading {name}", 0, None)
     with _memory(name):
-        model, tokenizer = _read(path, DTYPES[chosen])
+        tokenizer, model = transformers_model.read(path, DTYPES[chosen])
         model.requires_grad_(False)
         if method == "qlora":
             from loresmith.training import nf4
@@ -128,44 +126,13 @@ def best_precision(device: str) -> str:
     return "bf16" if cpu.has("avx512_bf16", "amx_bf16", "bf16") else "fp32"
 
 
-def _read(path: Path, dtype: Any) -> tuple[Any, Any]:
-    common = {"local_files_only": True, "trust_remote_code": False}
-    where, options = path, dict[str, Any]()
-    if path.is_file():
-        where, options = path.parent, {"gguf_file": path.name}
-    try:
-        with _quiet():
-            tokenizer = transformers.AutoTokenizer.from_pretrained(where, **common, **options)
-            if options:
-                # Weights that stay in GGUF blocks can neither be trained through nor saved.
-                options["quantization_config"] = transformers.GgufConfig(dequantize=True)
-            else:
-                options["use_safetensors"] = True
-            model = transformers.AutoModelForCausalLM.from_pretrained(
-                where, dtype=dtype, attn_implementation="sdpa", **common, **options
-            )
-    except ImportError as error:
-        if error.name or "gguf" in str(error):
-            raise MissingExtra("A GGUF model", error.name or "gguf", "train") from error
-        raise transformers_model.load_error(path, error) from error
-    except (MemoryError, torch.OutOfMemoryError):
-        raise
-    # transformers, tokenizers and safetensors raise whatever they like for damaged files.
-    except Exception as error:
-        if out_of_memory(error):
-            raise
-        raise transformers_model.load_error(path, error) from error
-    if not hasattr(model, "get_output_embeddings") or model.get_output_embeddings() is None:
-        raise ModelError(f"{path} is no causal language model.", "Name a model that writes text.")
-    return model, tokenizer
-
-
 @contextlib.contextmanager
 def _memory(name: str) -> Iterator[None]:
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
-        if not out_of_memory(error):
+    except (MemoryError, RuntimeError, ModelError) as error:
+        # The reader makes a ModelError of whatever goes wrong in a model's files.
+        if not out_of_memory(error.__cause__ if isinstance(error, ModelError) else error):
             raise
         raise TrainingError(
             f"{name} does not fit the memory.",
@@ -173,23 +140,6 @@ def _memory(name: str) -> Iterator[None]:
         ) from error
 
 
-def out_of_memory(error: BaseException) -> bool:
+def out_of_memory(error: BaseException | None) -> bool:
     """CPU allocations that fail are a plain RuntimeError; only the text tells."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """transformers' bars and advice for developers are no words for this program's users."""
-    log = transformers.utils.logging
-    before = log.get_verbosity()
-    log.set_verbosity_error()
-    log.disable_progress_bar()
-    gguf_log = logging.getLogger("gguf")
-    level = gguf_log.level
-    gguf_log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.set_verbosity(before)
-        gguf_log.setLevel(level)
