@@ -27,7 +27,7 @@ NF4_BLOCK, CONSTANT_BLOCK = 64, 256
 LOGIT_CHUNK = 32 << 20
 """Bytes of float32 logits at once (loss.CHUNK_BYTES)."""
 
-HOLES = 0.23
+HOLES = 0.19
 """Share by which glibc's heap outgrows the activations in it: blocks that are freed between others are
 not given back. Measured, as are the next ones: docs/planning.md."""
 
@@ -35,7 +35,7 @@ LEFT_OF_GGUF, LEFT_OF_16_BITS = 0.1, 0.3
 """Shares of what loading freed (float32 weights, weights before they were quantised) that nothing uses
 again."""
 
-LOGIT_BYTES = {"cpu": 45, "cuda": 10}
+LOGIT_BYTES = {"cpu": 33, "cuda": 10}
 """A logit of one chunk in its several forms (16 bits, float32, its gradient), and on a processor what
 the matrix products with the head and the heap take beside them."""
 
