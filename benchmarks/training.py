@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,7 +151,9 @@ def ours(wishes: argparse.Namespace) -> None:
     torch.set_num_threads(wishes.threads)
     loaded = base.load(str(wishes.folder / "model"), method=wishes.method, precision="bf16")
     rows = read_rows(wishes.folder / "rows.json")
-    settings = TrainingSection(**SETTINGS, checkpointing="on" if wishes.checkpointing else "off")
+    settings = TrainingSection(
+        **SETTINGS, checkpointing="on" if wishes.checkpointing else "off", micro_tokens=wishes.micro_tokens
+    )
     attach, step = adapter.attach, optimiser.FlatAdamW.step
     trained: list[Any] = []
 
@@ -271,8 +273,14 @@ def cosine(one: Path, other: Path) -> float:
     return dot / (left * right) ** 0.5
 
 
-def table(systems: Sequence[System], tokens: int, against: str, true: Path | None) -> list[dict[str, Any]]:
-    """Prints a row for each system and returns the figures."""
+def table(
+    systems: Sequence[System], tokens: int, against: str, true: Path | None, by: str = "cpu"
+) -> list[dict[str, Any]]:
+    """Prints a row for each system and returns the figures.
+
+    Args:
+        against: the system that the ratios are of.  by: "cpu" (processor seconds) or "wall".
+    """
     yardstick = next(s for s in systems if s.name == against)
     print("| | tokens/CPU-s | tokens/s | × | peak MB | losses of the steps | gradient cosine |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
@@ -284,7 +292,7 @@ def table(systems: Sequence[System], tokens: int, against: str, true: Path | Non
             "system": s.name,
             "tokens_per_cpu_second": tokens / cpu if cpu else None,
             "tokens_per_second": tokens / wall,
-            "ratio": statistics.median(yardstick.cpu) / cpu,
+            "ratio": statistics.median(getattr(yardstick, by)) / statistics.median(getattr(s, by)),
             "peak_memory_bytes": s.said["peak"],
             "losses": s.said["losses"],
             "gradient_cosine": alike,
@@ -301,35 +309,32 @@ def table(systems: Sequence[System], tokens: int, against: str, true: Path | Non
     return rows
 
 
-def run(names: Sequence[str], wishes: argparse.Namespace, folder: Path) -> list[System]:
-    """The systems called `names`, trained in turns."""
-    own = [sys.executable, str(HERE), "--folder", str(folder), "--threads", str(wishes.threads)]
+def run(wanted: Mapping[str, Sequence[str]], wishes: argparse.Namespace, folder: Path) -> list[System]:
+    """The systems, name -> ("ours" or "trl", options...), trained in turns."""
+    own = [sys.executable, str(HERE), "--worker", "ours", "--folder", str(folder)]
     other = [
         wishes.trl_python, str(HERE.with_name("training_trl.py")), "--model", str(folder / "model"),
         "--adapter", str(folder / "adapter"), "--rows", str(folder / "rows.json"), "--rate", str(RATE),
-        "--threads", str(wishes.threads),
     ]  # fmt: skip
     with ExitStack() as stack:
         systems = []
-        for name in names:
-            place = folder / name.replace(" ", "-").replace(",", "")
+        for number, (name, (whose, *options)) in enumerate(wanted.items()):
+            place = folder / f"run-{len(wanted)}-{number}"
             place.mkdir()
             gradients = place / "gradients.npz"
-            if name.startswith("TRL"):
-                options = {
-                    "TRL, defaults": ["--checkpointing"],
-                    "TRL, activations kept": [],
-                    **{f"TRL, packing {n}": ["--packing", str(n), "--micro", "1"] for n in wishes.packing},
-                }[name]
-                command = [*other, "--out", str(place), *options]
-            else:
-                method = "qlora" if "QLoRA" in name else "lora"
-                command = [*own, "--worker", "ours", "--method", method, "--gradients", str(gradients)]
-                command += ["--checkpointing"] if "again" in name else []
+            where = ["--gradients", str(gradients)] if whose == "ours" else ["--out", str(place)]
+            command = [*(own if whose == "ours" else other), *where, *options]
+            command += ["--threads", str(wishes.threads)]
             systems.append(stack.enter_context(started(name, command, gradients, wishes.threads)))
             systems[-1].hear()
         take_turns(systems, wishes.rounds)
         return systems
+
+
+def trl_packings(lengths: Sequence[int], sizes: Sequence[int], *options: str) -> dict[str, list[str]]:
+    """TRL with packing: one block a forward pass, for every size that holds the longest row."""
+    fitting = [size for size in sizes if size >= max(lengths)] or [max(lengths)]
+    return {f"TRL, packing {n}": ["trl", "--packing", str(n), "--micro", "1", *options] for n in fitting}
 
 
 def main() -> None:
@@ -348,6 +353,7 @@ def main() -> None:
     for name in ("--folder", "--gradients"):
         parser.add_argument(name, type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--checkpointing", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--micro-tokens", type=int, help=argparse.SUPPRESS)
     wishes = parser.parse_args()
     if wishes.worker:
         {"ours": ours, "reference": reference}[wishes.worker](wishes)
@@ -370,9 +376,14 @@ def main() -> None:
             print(f"float32, row by row: loss {exact.hear()['losses'][0]:.4f}\n")
         figures: dict[str, Any] = {"rows": len(lengths), "tokens": sum(lengths), "model": wishes.model}
         if wishes.trl_python:
-            packing = [f"TRL, packing {n}" for n in wishes.packing if n >= max(lengths)]
-            names = ["TRL, defaults", "TRL, activations kept", *packing, "Loresmith"]
-            systems = run(names, wishes, folder)
+            packing = trl_packings(lengths, wishes.packing)
+            wanted = {
+                "TRL, defaults": ["trl", "--checkpointing"],
+                "TRL, activations kept": ["trl"],
+                **packing,
+                "Loresmith": ["ours", "--method", "lora"],
+            }
+            systems = run(wanted, wishes, folder)
             figures["systems"] = table(systems, sum(lengths), "TRL, defaults", true)
             by_name = {row["system"]: row for row in figures["systems"]}
             best = max((by_name[name] for name in packing), key=lambda row: row["ratio"])
@@ -382,7 +393,12 @@ def main() -> None:
                 f"\nLoresmith: {figures['of_packing']:.2f} times {best['system']}, "
                 f"{figures['of_defaults']:.2f} times TRL's defaults (processor seconds)\n"
             )
-        systems = run(["LoRA", "QLoRA", "LoRA again", "QLoRA again"], wishes, folder)
+        methods = {
+            f"{name}{again}": ["ours", "--method", name.lower(), *(["--checkpointing"] if again else [])]
+            for again in ("", " again")
+            for name in ("LoRA", "QLoRA")
+        }
+        systems = run(methods, wishes, folder)
         print('"again": activations computed again instead of kept (gradient checkpointing)\n')
         figures["methods"] = table(systems, sum(lengths), "LoRA", None)
     if wishes.json:
