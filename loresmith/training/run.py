@@ -109,6 +109,8 @@ def train(
             quant_storage="float32" if settings.strategy == "fsdp2" and group.world > 1 else "uint8",
             progress=progress,
         )
+        if progress:
+            progress(f"loading {asked.model}", 1, 1)
         rows, dev, problems = _rows(asked, loaded)
         recipe = asked.recipe or recipes.resolve(asked.settings, loaded, rows)
         name = adapter_id(recipe, asked.dataset.id, loaded.fingerprint)
