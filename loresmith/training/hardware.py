@@ -9,6 +9,7 @@ are the makers' dense figures times the share that training reaches, never a pro
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -151,5 +152,13 @@ def _gpus() -> list[tuple[str, int]]:
         listed = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
     except (subprocess.SubprocessError, OSError):
         return []  # a driver without a device: then the processor trains
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     rows = [row for row in csv.reader(listed.splitlines(), skipinitialspace=True) if len(row) == 2]
-    return [(name, int(free) * 2**20) for name, free in rows if free.strip().isdigit()]
+    found = [(name, int(free) * 2**20) for name, free in rows if free.strip().isdigit()]
+    if visible is None:
+        return found
+    # Numbers as the driver counts them; a device by its UUID cannot be told from here.
+    chosen = [part.strip() for part in visible.split(",") if part.strip()]
+    if any(not part.isdigit() for part in chosen):
+        return found[: len(chosen)]
+    return [found[int(part)] for part in chosen if int(part) < len(found)]

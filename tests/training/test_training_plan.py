@@ -221,6 +221,24 @@ def test_this_machine_is_known():
     assert here.flops > 1e9
 
 
+@pytest.mark.parametrize(("visible", "count"), [(None, 2), ("1", 1), ("", 0), ("GPU-8f3e", 1)])
+def test_gpus_are_those_that_the_driver_lists_and_the_user_allows(visible, count, tmp_path, monkeypatch):
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text("#!/bin/sh\necho 'NVIDIA H200, 140000'\necho 'NVIDIA H200, 90000'\n")
+    driver.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    here = hardware.here()
+    if count:
+        assert (here.kind, here.name, here.count) == ("cuda", "NVIDIA H200", count)
+        assert here.memory == (140000 if visible == "GPU-8f3e" else 90000) * 2**20
+    else:
+        assert here.kind == "cpu"
+
+
 @pytest.mark.parametrize(
     ("name", "card"),
     [
