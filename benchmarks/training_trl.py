@@ -88,9 +88,7 @@ def load(wishes: argparse.Namespace) -> Any:
         device_map=wishes.device if wishes.device != "cpu" else None,
         attn_implementation=wishes.attention,
     )
-    if quantised is not None:
-        # As TRL itself prepares a quantised model that is named rather than handed over.
-        model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=wishes.checkpointing)
+    # TRL does not call peft.prepare_model_for_kbit_training any more, which costs memory and time.
     return peft.PeftModel.from_pretrained(model, wishes.adapter, is_trainable=True)
 
 
