@@ -287,7 +287,10 @@ def train(folder: Path, method: str, options: argparse.Namespace) -> dict[str, A
 
 def ask(folder: Path, arm: Arm, adapter: str | None, made: list[dict[str, Any]]) -> dict[str, Any]:
     """Every test question, answered as a user's would be."""
-    settings = {"model.adapter": adapter} if adapter else {}
+    # Room for two sentences; the untuned model would go on for a page.
+    settings: dict[str, Any] = {"model.max_tokens": 64}
+    if adapter:
+        settings["model.adapter"] = adapter
     asked = [(fact, question) for fact in made for question in fact["tested"]]
     wrong = []
     with Workspace.open(folder, settings) as workspace:
