@@ -26,7 +26,7 @@ OWNERS = {
     "onnxruntime": ("models/",),
     "tokenizers": ("models/",),
     "peft": ("models/", "training/"),
-    "bitsandbytes": ("training/",),
+    "bitsandbytes": ("models/nf4.py", "training/"),
     "openai": ("models/",),
     "sqlite3": ("state", "memory.py"),
     "typer": ("cli.py", "commands/"),
