@@ -2,11 +2,13 @@
 
 Promises: "all-linear" means every linear layer of the decoder by the model's own names (Phi-3's fused
 `qkv_proj` and `gate_up_proj` included), the head left out; a name that matches nothing, or a layer
-that would silently stay without an adapter, stops the run before it starts.
+that would silently stay without an adapter, stops the run before it starts. The fused experts of a
+mixture stay as they are, which is said.
 """
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -21,6 +23,8 @@ try:
     import torch
 except ImportError as missing:
     raise MissingExtra("Training", missing.name or "peft", "train") from missing
+
+log = logging.getLogger(__name__)
 
 ALL = "all-linear"
 
@@ -61,6 +65,8 @@ def attach(base: Base, recipe: Recipe) -> Any:
     Raises:
         TrainingError: not every target got its adapter.
     """
+    if _fused_experts(base.model):
+        log.warning("%s: its experts are fused tensors and carry no adapter; its attention does.", base.name)
     expected = [name for name, _ in _linears(base.model) if name.rpartition(".")[2] in recipe.targets]
     config = peft.LoraConfig(
         task_type="CAUSAL_LM",
@@ -92,12 +98,20 @@ def attach(base: Base, recipe: Recipe) -> Any:
 
 
 def _linears(model: Any) -> list[tuple[str, Any]]:
+    """Plain linear layers, nf4 ones too. A mixture's router is a subclass that returns more than a
+    product: it carries no adapter."""
     head = model.get_output_embeddings()
     return [
         (name, module)
         for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear) and module is not head
+        if (type(module) is torch.nn.Linear or hasattr(getattr(module, "weight", None), "quant_state"))
+        and module is not head
     ]
+
+
+def _fused_experts(model: Any) -> list[str]:
+    """Names of the three-dimensional weights in which a mixture keeps its experts together."""
+    return [name for name, p in model.named_parameters() if p.ndim == 3 and name.endswith("_proj")]
 
 
 def _head_name(model: Any) -> list[str] | None:

@@ -81,6 +81,27 @@ def test_the_seed_alone_decides_the_weights(phi3):
     assert not torch.equal(weights(1, 5), weights(2, 5))
 
 
+def test_a_mixtures_router_and_experts_stay_and_it_is_said(tmp_path, caplog):
+    import transformers
+    from training.tiny import tiny_phi3
+
+    folder = tiny_phi3(tmp_path / "m")
+    config = transformers.AutoConfig.from_pretrained(folder).to_dict()
+    shape = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+    mixture = transformers.PhimoeConfig(
+        **{key: config[key] for key in shape}, num_key_value_heads=2, num_local_experts=4,
+        bos_token_id=1, eos_token_id=2, pad_token_id=2,
+    )  # fmt: skip
+    transformers.PhimoeForCausalLM(mixture).save_pretrained(folder)
+    loaded = base.load(str(folder), method="lora", precision="bf16")
+    rows = facts(loaded.tokenizer)
+    plan = recipe.resolve(TrainingSection(max_steps=15, rank=4, learning_rate=1e-2), loaded, rows)
+    assert set(plan.targets) == {"q_proj", "k_proj", "v_proj", "o_proj"}
+    done = recipe.train(loaded, rows, (), plan, out=tmp_path / "out")
+    assert done.history[-1].loss < done.history[0].loss
+    assert "experts are fused" in caplog.text
+
+
 @pytest.mark.parametrize("settings", [{"rslora": True}, {"dora": True}])
 @pytest.mark.parametrize("method", ["lora", "qlora"])
 def test_variants_train(phi3, tmp_path, settings, method):

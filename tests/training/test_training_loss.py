@@ -139,6 +139,14 @@ def test_attention_stays_within_rows(window):
         assert torch.allclose(mine, theirs, atol=1e-4)
 
 
+def test_attention_that_is_more_than_softmax_is_refused():
+    q = torch.zeros(1, 2, 4, 8)
+    starts = torch.tensor([0, 4], dtype=torch.int32)
+    for more in ({"softcap": 50.0}, {"s_aux": torch.zeros(2)}, {"dropout": 0.1}):
+        with pytest.raises(NotImplementedError, match=next(iter(more))):
+            attention.packed(None, q, q, q, None, cu_seq_lens_q=starts, max_length_q=4, **more)
+
+
 def test_the_heads_loss_in_chunks_is_cross_entropy(monkeypatch):
     torch.manual_seed(0)
     hidden = torch.randn(23, 16, requires_grad=True)
