@@ -24,7 +24,7 @@ OWNERS = {
     "xllamacpp": ("models/",),
     "onnx": ("models/",),
     "onnxruntime": ("models/",),
-    "tokenizers": ("models/",),
+    "tokenizers": ("models/", "training/"),
     "peft": ("models/", "training/"),
     "bitsandbytes": ("models/nf4.py", "training/"),
     "openai": ("models/",),
