@@ -12,27 +12,31 @@ from typing import Any
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra: pip install loresmith[train]")
-pytest.importorskip("peft", reason="pip install loresmith[train]")
+for package in ("peft", "bitsandbytes", "matplotlib"):
+    pytest.importorskip(package, reason="pip install loresmith[train]")
 
 from safetensors.torch import load_file  # noqa: E402
 from training.together import one  # noqa: E402
 
+from loresmith import workspace as folders  # noqa: E402
+from loresmith.dataset import store  # noqa: E402
+from loresmith.dataset.example import Example  # noqa: E402
 from loresmith.errors import TrainingError  # noqa: E402
-from loresmith.training import distributed  # noqa: E402
+from loresmith.training import distributed, run  # noqa: E402
 
 TOGETHER = Path(__file__).parent / "together.py"
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+# One thread each: the sums are then made in one order, and two processes fit two cores.
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory: pytest.TempPathFactory, phi3: Path) -> tuple[Path, list[dict[str, Any]]]:
     """Where two processes wrote, and what each said, by rank."""
     folder = tmp_path_factory.mktemp("together")
-    # One thread each: the sums are then made in one order, and two processes fit two cores.
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     ran = subprocess.run(
-        [*torchrun, str(TOGETHER), str(folder), str(phi3)],
-        capture_output=True, text=True, timeout=300, env=environment,
+        [*TORCHRUN, str(TOGETHER), str(folder), str(phi3)],
+        capture_output=True, text=True, timeout=300, env=ENVIRONMENT,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return folder, [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
@@ -102,14 +106,13 @@ def test_two_processes_train_as_one_does(together, tmp_path, phi3, method):
     assert len(alone["losses"]) == 8
     assert alone["losses"][-1] < alone["losses"][0]
     for strategy in ("ddp", "fsdp2"):
-        run = f"{strategy}:{method}"
-        seen = first["runs"][run]
-        assert seen["losses"] == second["runs"][run]["losses"] == pytest.approx(alone["losses"], rel=1e-5)
+        name = f"{strategy}:{method}"
+        seen = first["runs"][name]
+        assert seen["losses"] == second["runs"][name]["losses"] == pytest.approx(alone["losses"], rel=1e-5)
         assert seen["dev"] == pytest.approx(alone["dev"], rel=1e-5)
         assert seen["tokens"] == alone["tokens"]
-        # Sharded weights are DTensors between the passes.
-        assert ("DTensor" in seen["held"]) == (strategy == "fsdp2")
-        assert_same(weights(folder / run), weights(tmp_path))
+        assert seen["share"] == pytest.approx(0.5 if strategy == "fsdp2" else 1.0, abs=0.01)
+        assert_same(weights(folder / name), weights(tmp_path))
     assert first["runs"][f"ddp:{method}"]["losses"] == first["runs"][f"fsdp2:{method}"]["losses"]
 
 
@@ -122,6 +125,32 @@ def test_one_that_is_asked_to_stop_stops_all_and_resuming_changes_nothing(togeth
     assert first["stopped"]["losses"] + first["resumed"]["losses"] == whole["losses"]
     for key, tensor in weights(folder / "parts").items():
         assert torch.equal(tensor, weights(folder / "ddp:lora")[key])
+
+
+@pytest.mark.slow
+def test_the_command_under_torchrun_says_it_once_and_makes_the_same_adapter(tmp_path, phi3):
+    settings = {"model.name": str(phi3), "training.max_steps": 4, "training.rank": 4}
+    folder = folders.create(tmp_path / "plant", settings | {"training.precision": "fp32"})
+    rows = [
+        Example(
+            messages=(
+                {"role": "user", "content": f"Torque of pump {n}?"},
+                {"role": "assistant", "content": f"It is {n} Nm."},
+            ),
+            kind="closed",
+        )
+        for n in range(12)
+    ]
+    store.save(folder.datasets_dir, rows, {row.id: "dev" if n < 2 else "train" for n, row in enumerate(rows)})
+    train = ["-m", "loresmith", "train", "-w", str(folder.root), "--json"]
+    ran = subprocess.run([*TORCHRUN, *train], capture_output=True, text=True, timeout=300, env=ENVIRONMENT)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    result = json.loads(ran.stdout)
+    trained = weights(Path(result["folder"]))
+    alone = run.train(folder, again=True)
+    assert alone.adapter == result["adapter"]
+    assert alone.loss == pytest.approx(result["loss"], rel=1e-5)
+    assert_same(trained, weights(alone.folder))
 
 
 def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:

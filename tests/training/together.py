@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.distributed.tensor import DTensor
 
 from loresmith.config import TrainingSection
 from loresmith.dataset.example import Example
@@ -65,11 +66,11 @@ def one(
     rows, dev = rows_of(loaded)
     seen: list[float] = []
     looks: list[float] = []
-    held: set[str] = set()
+    shares: set[float] = set()
 
     def on_step(step: Step) -> None:
         (looks if step.loss is None else seen).append(step.dev_loss if step.loss is None else step.loss)
-        held.update(type(p).__name__ for p in loaded.model.parameters())
+        shares.update(share_of(layer) for layer in loaded.model.get_decoder().layers)
 
     done = recipe.train(
         loaded,
@@ -86,9 +87,16 @@ def one(
         "losses": seen,
         "dev": looks,
         "stopped": done.stopped,
-        "held": sorted(held),
+        "share": max(shares),
         "tokens": done.tokens,
     }
+
+
+def share_of(layer: Any) -> float:
+    """Which part of a decoder layer's frozen bytes this process holds."""
+    frozen = [p for p in layer.parameters() if not p.requires_grad]
+    here = sum(p.to_local().nbytes if isinstance(p, DTensor) else p.nbytes for p in frozen)
+    return here / sum(p.numel() * p.element_size() for p in frozen)
 
 
 def rows_of(loaded: base.Base) -> tuple[list[Row], list[Row]]:
