@@ -186,7 +186,9 @@ class TrainingSection(Section):
     )
     seed: int = 0
     eval_every: int | None = Field(None, ge=1, description="steps between looks at the dev split")
-    patience: int = Field(4, ge=0, description="looks without a better dev loss before stopping; 0: never")
+    patience: int = Field(
+        8, ge=0, description="looks at the dev split without more tokens right before stopping; 0: never"
+    )
     checkpoint_seconds: float = Field(300, gt=0, description="between two checkpoints")
     strategy: Literal["ddp", "fsdp2"] = Field(
         "ddp", description="under torchrun: every process holds the model (ddp), or a share of it (fsdp2)"

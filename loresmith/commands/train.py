@@ -198,7 +198,8 @@ class _Screen:
             self._last["loss"] = step.loss
         if step.dev_loss is not None:
             self._last["dev loss"] = step.dev_loss
-            self._call.note(f"step {step.step}: dev loss {step.dev_loss:.3f}")
+            right = f", {step.dev_accuracy:.1%} of its tokens right" if step.dev_accuracy is not None else ""
+            self._call.note(f"step {step.step}: dev loss {step.dev_loss:.3f}{right}")
         said = self._words(step.step)
         if self._bar is not None:
             self._bar.update(self._task, completed=step.step, said=said)

@@ -18,6 +18,8 @@ from loresmith.training.values import Method, Recipe
 
 # Passes over the data, the fewest steps worth the name, and the most passes to reach them.
 _EFFORT = {"quick": (1.0, 60, 3.0), "normal": (3.0, 250, 10.0), "thorough": (6.0, 600, 20.0)}
+# On a CPU a pass over thousands of rows with passages takes hours: no more steps than this.
+_CPU_STEPS = {"quick": 100, "normal": 400, "thorough": 2000}
 _ROWS_A_STEP = 8
 _MANY_ROWS, _ROWS_A_STEP_MANY = 2000, 16
 # Beyond these, a larger forward pass is not faster any more, only larger.
@@ -53,14 +55,17 @@ def resolve(
             "`loresmith dataset show` tells what was rejected; training.max_length may be too small.",
         )
     total = sum(lengths)
-    rows_a_step = _ROWS_A_STEP_MANY if len(lengths) >= _MANY_ROWS else _ROWS_A_STEP
+    cuda = device.startswith("cuda")
+    rows_a_step = _ROWS_A_STEP_MANY if cuda and len(lengths) >= _MANY_ROWS else _ROWS_A_STEP
     batch_tokens = settings.batch_tokens or max(16, round(rows_a_step * total / len(lengths)))
     a_pass = max(1, round(total / batch_tokens))
     epochs = settings.epochs or _epochs(settings.effort, a_pass)
     steps = max(1, round(epochs * a_pass))
+    if not settings.epochs and not cuda:
+        steps = min(steps, _CPU_STEPS[settings.effort])
     if settings.max_steps:
         steps = min(steps, settings.max_steps)
-    widest = _MICRO_TOKENS["cuda" if device.startswith("cuda") else "cpu"]
+    widest = _MICRO_TOKENS["cuda" if cuda else "cpu"]
     return Recipe(
         model=model,
         method=method,

@@ -30,6 +30,28 @@ def completion_loss(model: Any, micro: MicroBatch) -> Any:
     Args:
         model: a transformers causal model, with or without PEFT around it.
     """
+    states, weight, targets = _labelled(model, micro)
+    if weight is None:
+        return torch.nn.functional.cross_entropy(states.float(), targets, reduction="sum")
+    return head_loss(states, weight, targets)
+
+
+def completion_scores(model: Any, micro: MicroBatch) -> Any:
+    """Shape (2,), float32, no gradient: the same sum, and how many labelled tokens were the likeliest."""
+    with torch.no_grad():
+        states, weight, targets = _labelled(model, micro)
+        total = states.new_zeros(2, dtype=torch.float32)
+        vocabulary = states.shape[1] if weight is None else weight.shape[0]
+        size = max(1, CHUNK_BYTES // (4 * vocabulary))
+        for part, said in zip(states.split(size), targets.split(size), strict=True):
+            logits = (part if weight is None else part @ weight.T).float()
+            total[0] += torch.nn.functional.cross_entropy(logits, said, reduction="sum")
+            total[1] += (logits.argmax(dim=-1) == said).sum()
+    return total
+
+
+def _labelled(model: Any, micro: MicroBatch) -> tuple[Any, Any, Any]:
+    """Decoder states of the labelled positions with the head's weight, or their logits and None; targets."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     device = inner.get_input_embeddings().weight.device
     inputs: dict[str, Any] = {
@@ -45,10 +67,9 @@ def completion_loss(model: Any, micro: MicroBatch) -> Any:
     sources = torch.from_numpy(micro.sources).to(device)
     targets = torch.from_numpy(micro.targets).to(device)
     if not splits_at_head(inner):
-        logits = inner(**inputs, logits_to_keep=sources).logits[0]
-        return torch.nn.functional.cross_entropy(logits.float(), targets, reduction="sum")
+        return inner(**inputs, logits_to_keep=sources).logits[0], None, targets
     hidden = inner.get_decoder()(**inputs).last_hidden_state[0].index_select(0, sources)
-    return head_loss(hidden, inner.get_output_embeddings().weight, targets)
+    return hidden, inner.get_output_embeddings().weight, targets
 
 
 def splits_at_head(model: Any) -> bool:

@@ -4,7 +4,7 @@
 
 Promises: a run that is killed at any moment and resumed gives the same losses and the same weights, to
 the last bit on a CPU; where memory runs out the micro-batch is halved and the step done again, so that
-the effective batch stays; the weights that are saved are those with the best dev loss; nothing is
+the effective batch stays; the weights that are saved are those that say most of the dev split; nothing is
 written under `out` but the adapter's own two files and `checkpoint/`.
 """
 
@@ -27,7 +27,7 @@ from loresmith.errors import MissingExtra, TrainingError
 from loresmith.training import adapter, checkpoint, defaults, fast, packing
 from loresmith.training.base import Base, out_of_memory
 from loresmith.training.distributed import Group
-from loresmith.training.loss import completion_loss
+from loresmith.training.loss import completion_loss, completion_scores
 from loresmith.training.optimiser import FlatAdamW
 from loresmith.training.values import OnStep, Recipe, Row, Step
 
@@ -52,9 +52,9 @@ class RecipeResult:
         model: the PEFT model with the best weights in it.
         steps: optimiser steps done.  best_step: the step whose weights were saved.
         tokens: seen in training, repeats counted.  seconds: of training, over all resumes.
-        loss: "train" (mean of the last pass), "dev" (best; None without a dev split).
+        loss: "train" (mean of the last pass), "dev" (at the best look; None without a dev split).
         history: every step and look, over all resumes.
-        stopped: "", "dev loss" or "interrupted".
+        stopped: "", "dev accuracy" or "interrupted".
     """
 
     model: Any
@@ -83,6 +83,7 @@ class _Progress:
     micro_tokens: int = 0
     checkpointing: bool = False
     best: float = math.inf
+    best_right: float = -1.0
     best_step: int = 0
     worse: int = 0
     stopped: str = ""
@@ -324,19 +325,23 @@ class _Run:
     # --- looking, telling ---------------------------------------------------------------------------
 
     def _look(self) -> None:
-        """Loss on the dev split; keeps the best weights, stops when it has not fallen for long."""
+        """The dev split: keeps the weights that say most of its tokens, stops when no more come for long.
+
+        Not those with the least loss: it rises with the model's confidence while facts are still learnt.
+        """
         if not self.dev_rows:
             return
         clock = time.perf_counter()
-        loss = evaluate(self.model, self.dev_rows, micro_tokens=self.at.micro_tokens, group=self.group)
-        self._tell(Step(step=self.at.step, dev_loss=loss, seconds=time.perf_counter() - clock))
-        if loss < self.at.best:
-            self.at.best, self.at.best_step, self.at.worse = loss, self.at.step, 0
+        loss, right = judge(self.model, self.dev_rows, micro_tokens=self.at.micro_tokens, group=self.group)
+        seconds = time.perf_counter() - clock
+        self._tell(Step(step=self.at.step, dev_loss=loss, dev_accuracy=right, seconds=seconds))
+        more = right > self.at.best_right
+        if more or (right == self.at.best_right and loss < self.at.best):
+            self.at.best, self.at.best_right, self.at.best_step = loss, right, self.at.step
             self.best = self.optimiser.master.clone()
-            return
-        self.at.worse += 1
+        self.at.worse = 0 if more else self.at.worse + 1
         if self.recipe.patience and self.at.worse >= self.recipe.patience:
-            self.at.stopped = "dev loss"
+            self.at.stopped = "dev accuracy"
 
     def _tell(self, step: Step) -> None:
         self.at.history.append(step.to_dict())
@@ -440,19 +445,26 @@ class _Run:
 
 def evaluate(model: Any, rows: Sequence[Row], *, micro_tokens: int, group: Group | None = None) -> float:
     """Mean loss in nats per target token, without dropout; the model is left in training mode."""
+    return judge(model, rows, micro_tokens=micro_tokens, group=group)[0]
+
+
+def judge(
+    model: Any, rows: Sequence[Row], *, micro_tokens: int, group: Group | None = None
+) -> tuple[float, float]:
+    """Mean loss per target token, and the share of target tokens that are the model's likeliest."""
     world, rank = (group.world, group.rank) if group else (1, 0)
     batch = packing.batch(rows, micro_tokens=micro_tokens, world=world, rank=rank)
     model.eval()
     try:
-        with torch.no_grad():
-            losses = [completion_loss(model, micro) for micro in batch.micros]
-            device = next(model.parameters()).device
-            total = torch.stack(losses).sum() if losses else torch.zeros((), device=device)
-            if group:
-                group.sum(total)
+        scores = [completion_scores(model, micro) for micro in batch.micros]
+        device = next(model.parameters()).device
+        total = torch.stack(scores).sum(dim=0) if scores else torch.zeros(2, device=device)
+        if group:
+            group.sum(total)
     finally:
         model.train()
-    return float(total) / max(1, batch.targets)
+    loss, right = (total / max(1, batch.targets)).tolist()
+    return loss, right
 
 
 def save_adapter(model: Any, base: Base, out: Path) -> None:

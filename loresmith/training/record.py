@@ -175,8 +175,10 @@ def limits(dataset: Dataset, result: TrainResult, figures: Mapping[str, Any]) ->
             f"It has forgotten some of its general language: perplexity {general['before']:.1f} before, "
             f"{general['after']:.1f} after."
         )
-    if result.stopped == "dev loss":
-        said.append("Training was stopped early; these are the weights with the best dev loss.")
+    if result.stopped == "dev accuracy":
+        said.append(
+            "Training was stopped early; these are the weights that said most of the dev split right."
+        )
     return said
 
 

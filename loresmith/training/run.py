@@ -13,6 +13,7 @@ last, and the adapter that was in use before stays in use until then.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -44,6 +45,8 @@ except ImportError as missing:
 CURVES = "curves.png"
 # A sync that is under way when a training ends may take so long before publishing is left to --resume.
 LOCK_SECONDS = 600.0
+# A look sees at least as many tokens as so many steps.
+_LEAST_LOOK = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +116,7 @@ def train(
             progress(f"loading {asked.model}", 1, 1)
         rows, dev, problems = _rows(asked, loaded)
         recipe = asked.recipe or recipes.resolve(asked.settings, loaded, rows)
+        dev = _for_looks(dev, recipe)
         name = adapter_id(recipe, asked.dataset.id, loaded.fingerprint)
         folder = workspace.adapters_dir / name
         if group.from_leader(
@@ -260,6 +264,24 @@ def _result(name: str, folder: Path, recipe: Recipe, done: RecipeResult) -> Trai
 
 def _with(result: TrainResult, figures: Mapping[str, Any], said: Sequence[Mapping[str, Any]]) -> TrainResult:
     return replace(result, extra={"figures": dict(figures), "samples": list(said)})
+
+
+def _for_looks(dev: Sequence[Row], recipe: Recipe) -> list[Row]:
+    """Dev rows for one look, kinds in turn: as many as cost a tenth of the training between two looks.
+
+    A forward pass alone takes about a third of a training step's time.
+    """
+    kinds: dict[str, list[Row]] = {}
+    for row in sorted(dev, key=lambda r: r.example):
+        kinds.setdefault(row.kind, []).append(row)
+    room = max(0.3 * recipe.eval_every * recipe.batch_tokens, _LEAST_LOOK * recipe.batch_tokens)
+    chosen: list[Row] = []
+    for row in (r for several in itertools.zip_longest(*kinds.values()) for r in several if r is not None):
+        room -= len(row.ids)
+        if room < 0 and chosen:
+            break
+        chosen.append(row)
+    return chosen
 
 
 def _before_and_after(

@@ -79,11 +79,13 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What one optimiser step (or an evaluation after it) says. Loss in nats per target token."""
+    """What one optimiser step (or an evaluation after it) says. Loss in nats per target token,
+    accuracy: the share of dev target tokens that are the model's likeliest."""
 
     step: int
     loss: float | None = None
     dev_loss: float | None = None
+    dev_accuracy: float | None = None
     learning_rate: float | None = None
     gradient_norm: float | None = None
     tokens: int = 0
@@ -105,7 +107,7 @@ class TrainResult:
         steps: optimiser steps done.  tokens: non-padding tokens seen, repeats counted.
         seconds: of training alone, over all resumes.
         peak_memory_bytes: of the process (CPU) or the device (CUDA).
-        stopped: "" (all steps done), "dev loss" (early stop) or "interrupted".
+        stopped: "" (all steps done), "dev accuracy" (early stop) or "interrupted".
     """
 
     adapter: str

@@ -43,7 +43,9 @@ def test_training_learns_and_saves_what_peft_loads(kind, method, request, tmp_pa
     seen = []
     done = recipe.train(loaded, rows, rows[:4], plan, out=tmp_path, on_step=seen.append)
     assert done.loss["train"] < done.history[0].loss - 0.3
-    assert done.loss["dev"] == pytest.approx(min(s.dev_loss for s in seen if s.dev_loss is not None))
+    looks = [s for s in seen if s.dev_loss is not None]
+    best = max(looks, key=lambda s: (s.dev_accuracy, -s.dev_loss))
+    assert done.loss["dev"] == pytest.approx(best.dev_loss)
     assert (done.steps, done.stopped) == (40, "")
     assert done.tokens == sum(s.tokens for s in seen)
     assert tuple(seen) == done.history
@@ -75,17 +77,36 @@ def test_the_rate_warms_up_and_falls(phi3, tmp_path):
     assert rates[-1] < 3e-4
 
 
-def test_it_stops_when_the_dev_loss_rises_and_keeps_the_best_weights(phi3, tmp_path):
+def test_it_stops_when_no_more_of_the_dev_split_is_right_and_keeps_the_best_weights(phi3, tmp_path):
     """Dev rows that contradict the training rows: what is learned makes them worse."""
     loaded, rows, plan = started(phi3, max_steps=200, eval_every=1, patience=3, learning_rate=5e-2)
     dev = [dataclasses.replace(row, ids=row.ids[::-1].copy()) for row in rows[:3]]
     done = recipe.train(loaded, rows, dev, plan, out=tmp_path)
-    assert done.stopped == "dev loss"
+    assert done.stopped == "dev accuracy"
     assert done.steps < 200
-    looks = {s.step: s.dev_loss for s in done.history if s.dev_loss is not None}
-    assert done.best_step == min(looks, key=looks.get) == done.steps - 3
-    now = recipe.evaluate(done.model, dev, micro_tokens=plan.micro_tokens)
-    assert now == pytest.approx(looks[done.best_step], rel=1e-3)
+    looks = {s.step: (s.dev_accuracy, -s.dev_loss) for s in done.history if s.dev_loss is not None}
+    assert done.best_step == max(looks, key=looks.get)
+    best = max(accuracy for accuracy, _ in looks.values())
+    assert done.steps == 3 + next(step for step, (accuracy, _) in looks.items() if accuracy == best)
+    loss, right = recipe.judge(done.model, dev, micro_tokens=plan.micro_tokens)
+    assert right == looks[done.best_step][0]
+    assert loss == pytest.approx(-looks[done.best_step][1], rel=1e-3)
+
+
+def test_the_share_of_tokens_right_is_what_the_logits_say(phi3, tmp_path):
+    loaded, rows, plan = started(phi3, max_steps=10)
+    model = recipe.train(loaded, rows, (), plan, out=tmp_path).model.eval()
+    right = total = 0
+    for row in rows:
+        with torch.no_grad():
+            said = model(input_ids=torch.tensor(row.ids, dtype=torch.long)[None]).logits[0].argmax(-1)
+        for at in range(1, len(row.ids)):
+            if row.loss[at]:
+                total += 1
+                right += int(said[at - 1]) == int(row.ids[at])
+    _, share = recipe.judge(model, rows, micro_tokens=plan.micro_tokens)
+    assert right > 0
+    assert share == pytest.approx(right / total, abs=0.02)
 
 
 def test_asked_to_stop_it_checkpoints_and_goes_on_as_if_it_had_not(phi3, tmp_path):
