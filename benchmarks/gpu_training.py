@@ -45,7 +45,7 @@ def configuration(name: str, wishes: argparse.Namespace) -> Any:
     """transformers' configuration of a published shape, cut down where asked."""
     import transformers
 
-    from loresmith.training import architecture
+    from loresmith.training.planning import architecture
 
     [raw] = [model["config"] for model in architecture.published() if model["name"] == name]
     config = transformers.AutoConfig.for_model(**raw)
@@ -115,8 +115,8 @@ def prepare(wishes: argparse.Namespace, folder: Path) -> list[Row]:
 
 def forecasts(folder: Path, rows: list[Row], wishes: argparse.Namespace) -> dict[str, int]:
     """Peak bytes by method, as `loresmith plan` says them for these rows."""
-    from loresmith.training import architecture, hardware
-    from loresmith.training.plan import plan
+    from loresmith.training.planning import architecture, hardware
+    from loresmith.training.planning.plan import plan
 
     settings = TrainingSection(
         **side_by_side.SETTINGS, max_length=max(16, wishes.longest), micro_tokens=wishes.micro_tokens,

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from loresmith.config import TrainingSection
-from loresmith.training import architecture, hardware, plan, probe
+from loresmith.training.planning import architecture, hardware, plan, probe
 
 # (row length, micro-batch, checkpointing)
 CASES = [(64, 256, "off"), (64, 512, "off"), (128, 1024, "off"), (128, 1024, "on")]

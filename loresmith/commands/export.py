@@ -12,7 +12,7 @@ from loresmith.errors import LoresmithError, UsageError
 
 if TYPE_CHECKING:
     from loresmith.training.adapters import Adapter
-    from loresmith.training.exported import Exported
+    from loresmith.training.exporting.exported import Exported
     from loresmith.types import Message, Progress
     from loresmith.workspace import WorkspaceDir
 
@@ -81,7 +81,8 @@ def export(
         if part not in ("documents", "dataset", "model"):
             raise UsageError(f"--with {part}: no such part.", "There are: documents, dataset, model.")
     with call.workspace() as workspace, call.progress() as progress:
-        from loresmith.training import adapters, bundle
+        from loresmith.training import adapters
+        from loresmith.training.exporting import bundle
 
         folder = workspace.folder
         chosen = adapters.find(folder.adapters_dir, adapter or folder.config.model.adapter)
@@ -114,7 +115,7 @@ def _export(
     precision: Any,
     progress: Progress,
 ) -> Exported:
-    from loresmith.training import export as exports
+    from loresmith.training.exporting import export as exports
 
     if to == "peft":
         return exports.peft(adapter, place)
@@ -131,7 +132,7 @@ def _export(
 def _conversations(folder: WorkspaceDir, adapter: Adapter) -> list[list[Message]]:
     """Questions for the proof from what the adapter was trained on, those it never saw first."""
     from loresmith.dataset import store
-    from loresmith.training import export as exports
+    from loresmith.training.exporting import export as exports
 
     data = adapter.card.get("dataset", {})
     try:
@@ -157,7 +158,7 @@ def import_(
     made searchable at once.
     """
     with call.progress() as progress:
-        from loresmith.training import unpack
+        from loresmith.training.exporting import unpack
 
         found = unpack.unpack(bundle.expanduser(), into, progress=progress)
         synced, notes = None, list(found.notes)

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loresmith.config import Config
-    from loresmith.training.lengths import Lengths
-    from loresmith.training.plan import MethodPlan, Plan
-    from loresmith.training.shapes import Architecture
+    from loresmith.training.planning.lengths import Lengths
+    from loresmith.training.planning.plan import MethodPlan, Plan
+    from loresmith.training.planning.shapes import Architecture
     from loresmith.types import Progress
 
 PARTS = (
@@ -71,8 +71,8 @@ def plan(
         raise UsageError("--probe measures this machine, and --gpu names another.", "Leave one out.")
     flags = overrides(settings, model=model)
     config, datasets = _configuration(call, flags)
-    from loresmith.training import architecture, hardware
-    from loresmith.training import plan as planning
+    from loresmith.training.planning import architecture, hardware
+    from loresmith.training.planning import plan as planning
 
     with call.progress() as progress:
         shapes = architecture.read(_name(config))
@@ -123,7 +123,7 @@ def _lengths(
     shapes: Architecture,
 ) -> tuple[Lengths, tuple[Path, str] | None]:
     """Row lengths, and where the rows themselves are."""
-    from loresmith.training import lengths
+    from loresmith.training.planning import lengths
 
     if rows is None and length is None and datasets is not None:
         from loresmith.dataset import store
@@ -141,13 +141,13 @@ def _lengths(
 
 
 def _probed(found: Plan, config: Config, known: tuple[Path, str] | None, progress: Progress) -> Plan:
-    from loresmith.training import probe
+    from loresmith.training.planning import probe
 
     return probe.probe(found, config.training, dataset=known, progress=progress)
 
 
 def _verdict(found: Plan) -> dict[str, Any]:
-    from loresmith.training import choice
+    from loresmith.training.planning import choice
 
     try:
         method, reason = choice.choose_method(found)
@@ -181,7 +181,7 @@ def _show(call: Call, found: Plan, verdict: dict[str, Any]) -> None:
 
 
 def _table(found: Plan) -> list[str]:
-    from loresmith.training.plan import hours
+    from loresmith.training.planning.plan import hours
 
     names = {"full": "full", "lora": "LoRA", "qlora": "QLoRA"}
     methods = found.methods

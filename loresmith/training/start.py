@@ -17,8 +17,9 @@ from loresmith.dataset.example import Dataset
 from loresmith.errors import DatasetError, ModelError, TrainingError
 from loresmith.models import auto, download, registry
 from loresmith.state import State
-from loresmith.training import adapters, architecture, choice, hardware, lengths, record
-from loresmith.training import plan as plans
+from loresmith.training import adapters, record
+from loresmith.training.planning import architecture, choice, hardware, lengths
+from loresmith.training.planning import plan as plans
 from loresmith.training.values import Method, Recipe
 from loresmith.workspace import WorkspaceDir, fsync_dir, translated_os_errors, write_atomic
 

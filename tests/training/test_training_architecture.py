@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from loresmith.errors import ModelError
-from loresmith.training import architecture
+from loresmith.training.planning import architecture
 
 transformers = pytest.importorskip("transformers")
 torch = pytest.importorskip("torch")

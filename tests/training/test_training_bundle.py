@@ -20,7 +20,8 @@ from loresmith.dataset import store
 from loresmith.dataset.example import Example
 from loresmith.errors import DatasetError, TrainingError, UsageError
 from loresmith.models.fingerprint import fingerprint
-from loresmith.training import adapters, bundle, unpack
+from loresmith.training import adapters
+from loresmith.training.exporting import bundle, unpack
 from loresmith.types import Message
 
 
@@ -386,7 +387,7 @@ def test_a_bundle_cut_off_in_the_middle(plant, tmp_path):
 IMPORTER = """
 import os, sys
 from pathlib import Path
-from loresmith.training import unpack
+from loresmith.training.exporting import unpack
 calls = 0
 real = os.replace
 def replace(a, b):

@@ -14,8 +14,9 @@ peft = pytest.importorskip("peft", reason="pip install loresmith[train]")
 
 from loresmith.dataset.example import Example  # noqa: E402
 from loresmith.errors import ModelError, TrainingError, UsageError  # noqa: E402
-from loresmith.training import adapters, card, export, merge, proof  # noqa: E402
+from loresmith.training import adapters  # noqa: E402
 from loresmith.training import base as bases  # noqa: E402
+from loresmith.training.exporting import card, export, merge, proof  # noqa: E402
 from loresmith.types import Message  # noqa: E402
 
 QUESTIONS = [[Message(role="user", content=text)] for text in ("Which torque?", "What is the pump for?")]

@@ -18,8 +18,9 @@ from loresmith.config import ModelSection  # noqa: E402
 from loresmith.errors import TrainingError  # noqa: E402
 from loresmith.models import gguf as heads  # noqa: E402
 from loresmith.models import llamacpp  # noqa: E402
-from loresmith.training import adapters, export, gguf_head, merge  # noqa: E402
+from loresmith.training import adapters  # noqa: E402
 from loresmith.training import base as bases  # noqa: E402
+from loresmith.training.exporting import export, gguf_head, merge  # noqa: E402
 from loresmith.training.tokens import Chat  # noqa: E402
 from loresmith.types import Message  # noqa: E402
 

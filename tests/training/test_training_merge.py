@@ -10,7 +10,7 @@ peft = pytest.importorskip("peft", reason="pip install loresmith[train]")
 
 from loresmith.errors import TrainingError  # noqa: E402
 from loresmith.training import base as bases  # noqa: E402
-from loresmith.training import merge  # noqa: E402
+from loresmith.training.exporting import merge  # noqa: E402
 
 IDS = torch.arange(5, 45)[None]
 

@@ -7,7 +7,7 @@ import pytest
 
 from loresmith.errors import TrainingError
 from loresmith.models import templates
-from loresmith.training import ollama
+from loresmith.training.exporting import ollama
 from loresmith.types import Message
 
 CHATML_WITH_DEFAULT = (

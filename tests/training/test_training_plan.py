@@ -9,10 +9,11 @@ import pytest
 from loresmith import cli
 from loresmith.config import TrainingSection
 from loresmith.errors import DatasetError, TrainingError, UsageError
-from loresmith.training import architecture, choice, hardware, packing
-from loresmith.training import plan as planning
-from loresmith.training.footprint import Setup, footprint, layer_activations, nf4_constants
-from loresmith.training.lengths import TAGS_A_TURN, Lengths, largest_micro, of, random_rows
+from loresmith.training import packing
+from loresmith.training.planning import architecture, choice, hardware
+from loresmith.training.planning import plan as planning
+from loresmith.training.planning.footprint import Setup, footprint, layer_activations, nf4_constants
+from loresmith.training.planning.lengths import TAGS_A_TURN, Lengths, largest_micro, of, random_rows
 
 MINI = "microsoft/Phi-3-mini-4k-instruct"
 LLAMA_70B = "meta-llama/Llama-2-70b-hf"

@@ -8,8 +8,8 @@ import pytest
 
 from loresmith import cli
 from loresmith.config import TrainingSection
-from loresmith.training import architecture, choice, hardware, probe
-from loresmith.training import plan as planning
+from loresmith.training.planning import architecture, choice, hardware, probe
+from loresmith.training.planning import plan as planning
 
 pytest.importorskip("torch")
 pytest.importorskip("bitsandbytes")

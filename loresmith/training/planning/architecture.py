@@ -21,7 +21,7 @@ from typing import Any
 
 from loresmith.errors import ModelError
 from loresmith.models import download, gguf, registry
-from loresmith.training.shapes import FAMILIES, Architecture, Linear, LinearKind, from_config
+from loresmith.training.planning.shapes import FAMILIES, Architecture, Linear, LinearKind, from_config
 
 __all__ = ["Architecture", "Linear", "from_config", "published", "read"]
 
@@ -78,7 +78,7 @@ _SHAPES_OF = {
 @cache
 def published() -> tuple[dict[str, Any], ...]:
     """The shapes that ship: rows with name, parameters (as published), licence, config."""
-    folder = resources.files("loresmith.training") / "data"
+    folder = resources.files("loresmith.training.planning") / "data"
     return tuple(
         row
         for file in ("phi.json", "others.json")

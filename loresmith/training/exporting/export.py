@@ -17,9 +17,10 @@ from typing import Any, Literal
 
 from loresmith.answering import unaided
 from loresmith.config import ModelSection
-from loresmith.training import adapters, card
+from loresmith.training import adapters
 from loresmith.training.adapters import Adapter
-from loresmith.training.exported import Exported, size_of, writing
+from loresmith.training.exporting import card
+from loresmith.training.exporting.exported import Exported, size_of, writing
 from loresmith.types import Message, Progress
 from loresmith.workspace import translated_os_errors
 
@@ -72,8 +73,8 @@ def merged(
     Raises:
         TrainingError: it does not say what the adapter says, or cannot be merged.
     """
-    from loresmith.training import merge, proof
     from loresmith.training.base import DTYPES
+    from loresmith.training.exporting import merge, proof
 
     with writing(out) as folder:
         judged = _Judged(adapter, conversations, progress)
@@ -136,7 +137,7 @@ def ollama(
         TrainingError: as `gguf`, or the chat template cannot be said in Ollama's language.
     """
     from loresmith.models import gguf as heads
-    from loresmith.training import ollama as modelfiles
+    from loresmith.training.exporting import ollama as modelfiles
     from loresmith.training.tokens import Chat
 
     with writing(out) as folder:
@@ -166,7 +167,7 @@ def _gguf_file(
     progress: Progress | None,
 ) -> tuple[Path, dict[str, Any], Any]:
     from loresmith.models import llamacpp
-    from loresmith.training import gguf_export, merge, proof
+    from loresmith.training.exporting import gguf_export, merge, proof
 
     judged = _Judged(adapter, conversations, progress)
     path = folder / f"{adapter.id}-{quantise}.gguf"
@@ -209,7 +210,7 @@ class _Judged:
     ) -> None:
         from loresmith.models import lora
         from loresmith.training import base as bases
-        from loresmith.training import merge, proof
+        from loresmith.training.exporting import merge, proof
 
         self._adapter = adapter
         trained = str(adapter.card.get("recipe", {}).get("precision") or "auto")
@@ -235,7 +236,7 @@ class _Judged:
     def ready(self) -> Any:
         """The PEFT model over 16-bit weights: for QLoRA those that its 4 bits stand for."""
         from loresmith.training import base as bases
-        from loresmith.training import merge
+        from loresmith.training.exporting import merge
 
         if self._adapter.method == "qlora":
             self._base.model = merge.detached(self._model)
@@ -251,7 +252,7 @@ class _Judged:
         Raises:
             TrainingError: the export differs too much.
         """
-        from loresmith.training import proof
+        from loresmith.training.exporting import proof
 
         found = proof.compare(export, self.told, seen, self._bare)
         proof.check(found, precision)

@@ -18,10 +18,10 @@ from typing import Any
 
 from loresmith.config import TrainingSection
 from loresmith.training import defaults
-from loresmith.training.footprint import Approach, Footprint, Setup, footprint, trainable
-from loresmith.training.hardware import GIB, Hardware
-from loresmith.training.lengths import USUAL, Lengths, largest_micro
-from loresmith.training.shapes import Architecture
+from loresmith.training.planning.footprint import Approach, Footprint, Setup, footprint, trainable
+from loresmith.training.planning.hardware import GIB, Hardware
+from loresmith.training.planning.lengths import USUAL, Lengths, largest_micro
+from loresmith.training.planning.shapes import Architecture
 from loresmith.training.values import Recipe
 
 __all__ = ["Cards", "Lengths", "Measured", "MethodPlan", "Plan", "hours", "plan", "with_measured"]

@@ -22,7 +22,7 @@ from typing import Any
 
 from loresmith.config import TrainingSection
 from loresmith.errors import LoresmithError, MissingExtra, ModelError, TrainingError
-from loresmith.training.plan import Measured, Plan, with_measured
+from loresmith.training.planning.plan import Measured, Plan, with_measured
 from loresmith.training.values import Recipe
 from loresmith.types import Progress
 
@@ -79,7 +79,7 @@ def in_a_process(task: dict[str, Any]) -> Measured:
     environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
     with tempfile.TemporaryDirectory(prefix="loresmith-probe-") as folder:
         said = Path(folder) / "measured.json"
-        command = [sys.executable, "-m", "loresmith.training.probe", str(said)]
+        command = [sys.executable, "-m", "loresmith.training.planning.probe", str(said)]
         try:
             ran = subprocess.run(
                 command,
@@ -142,7 +142,7 @@ def measure(task: dict[str, Any]) -> Measured:
 
 def _rows(task: dict[str, Any], tokenizer: Any) -> list[Any]:
     if task["dataset"] is None:
-        from loresmith.training.lengths import random_rows
+        from loresmith.training.planning.lengths import random_rows
 
         return random_rows(task["lengths"], task["learned"], task["vocabulary"])
     from loresmith.dataset import store
@@ -158,7 +158,7 @@ def _rows(task: dict[str, Any], tokenizer: Any) -> list[Any]:
 
 def _largest_step(rows: Sequence[Any], recipe: Recipe) -> list[Any]:
     """The rows of the optimiser step with the largest micro-batch."""
-    from loresmith.training.lengths import largest_step
+    from loresmith.training.planning.lengths import largest_step
 
     return largest_step(rows, recipe)[0]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from loresmith.dataset.example import Example
 from loresmith.training import packing
-from loresmith.training.shapes import Architecture
+from loresmith.training.planning.shapes import Architecture
 from loresmith.training.values import Recipe, Row
 
 CHARACTERS_A_TOKEN = 3.3

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from loresmith.errors import TrainingError
-from loresmith.training.hardware import GIB
-from loresmith.training.plan import MethodPlan, Plan, hours
+from loresmith.training.planning.hardware import GIB
+from loresmith.training.planning.plan import MethodPlan, Plan, hours
 from loresmith.training.values import Method
 
 CLOSE = 1.1

@@ -26,7 +26,8 @@ import safetensors
 from loresmith.dataset import store
 from loresmith.errors import LoresmithError, StorageError, TrainingError, UsageError
 from loresmith.models import lora
-from loresmith.training import adapters, bundle, card
+from loresmith.training import adapters
+from loresmith.training.exporting import bundle, card
 from loresmith.types import Progress
 from loresmith.workspace import translated_os_errors
 

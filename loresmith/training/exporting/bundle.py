@@ -33,9 +33,10 @@ from loresmith.errors import DatasetError, LoresmithError, TrainingError, UsageE
 from loresmith.models import fingerprint, registry
 from loresmith.sources.files import name_of
 from loresmith.state import State
-from loresmith.training import adapters, card
+from loresmith.training import adapters
 from loresmith.training.adapters import Adapter
-from loresmith.training.exported import Exported, refuse_existing
+from loresmith.training.exporting import card
+from loresmith.training.exporting.exported import Exported, refuse_existing
 from loresmith.types import Failure, Progress
 from loresmith.workspace import WorkspaceDir, fsync_dir, is_url, translated_os_errors
 

@@ -23,9 +23,10 @@ from loresmith.config import FILE_NAME
 from loresmith.dataset import store
 from loresmith.errors import LoresmithError, TrainingError, UsageError
 from loresmith.models import fingerprint, registry
-from loresmith.training import adapters, bundle
-from loresmith.training import bundle_read as reading
-from loresmith.training.exported import folder_beside, refuse_existing
+from loresmith.training import adapters
+from loresmith.training.exporting import bundle
+from loresmith.training.exporting import bundle_read as reading
+from loresmith.training.exporting.exported import folder_beside, refuse_existing
 from loresmith.types import Progress
 from loresmith.workspace import WorkspaceDir, fsync_dir, translated_os_errors
 

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from loresmith.errors import MissingExtra, TrainingError
-from loresmith.training import gguf_head
-from loresmith.training.merge import Tensor
+from loresmith.training.exporting import gguf_head
+from loresmith.training.exporting.merge import Tensor
 from loresmith.types import Progress
 from loresmith.workspace import fsync_dir, translated_os_errors
 

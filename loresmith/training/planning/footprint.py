@@ -17,7 +17,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from loresmith.training.shapes import Architecture
+from loresmith.training.planning.shapes import Architecture
 
 Approach = Literal["full", "lora", "qlora"]
 
