@@ -273,6 +273,10 @@ def _show(call: Call, result: TrainResult) -> None:
     losses = [f"{name} {value:.3f}" for name, value in result.loss.items() if value is not None]
     if losses:
         call.say(f"Loss: {', '.join(losses)}.")
+    figures = result.extra.get("figures", {})
+    if figures.get("dev_accuracy") is not None:
+        kept = f"weights of step {figures['kept_step']:,}"
+        call.say(f"Right tokens of the dev split: {figures['dev_accuracy']:.1%} ({kept}).")
     for line in _before_and_after(result.extra):
         call.say(line)
     call.say(f"Curves: {result.folder / 'curves.png'}")
@@ -316,11 +320,11 @@ def list_adapters(call: Call) -> None:
             }
         )
     for adapter in found:
-        loss = adapter.card.get("figures", {}).get("loss", {}).get("dev")
+        right = adapter.card.get("figures", {}).get("dev_accuracy")
         call.say(
             f"{'*' if adapter.id == current else ' '} {adapter.id:<16} {adapter.base_model:<24} "
             f"arms {', '.join(adapter.card.get('arms', ())) or '–':<12} "
-            f"dev loss {'–' if loss is None else f'{loss:.3f}'}  {str(adapter.card.get('created', ''))[:16]}"
+            f"dev {'–' if right is None else f'{right:.1%}'}  {str(adapter.card.get('created', ''))[:16]}"
             + (f"  labels {', '.join(adapter.labels)}" if adapter.labels else "")
         )
     for run in unfinished:

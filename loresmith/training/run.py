@@ -324,7 +324,14 @@ def _before_and_after(
     held_out = bool(dataset.dev or dataset.test)
     said = samples.beside([asked[row.example] for row in rows], before, after, trained=not held_out)
     as_expected = {when: samples.like_expected(said, when) for when in ("before", "after")}
-    return {"perplexity": perplexity, "as_expected": {"of": len(said), **as_expected}}, said
+    looks = {step.step: step.dev_accuracy for step in done.history if step.dev_accuracy is not None}
+    figures = {
+        "kept_step": done.best_step,
+        "dev_accuracy": looks.get(done.best_step),
+        "perplexity": perplexity,
+        "as_expected": {"of": len(said), **as_expected},
+    }
+    return figures, said
 
 
 def _pair(before: float, after: float) -> dict[str, float]:
@@ -357,7 +364,7 @@ def _publish(
     with _writing(workspace, progress):
         write_atomic(folder / record.RECORD, record.to_bytes(told))
         title = f"{result.adapter} · {recipe.model} · dataset {asked.dataset.id[:12]}"
-        curves.draw(history, folder / CURVES, title=title)
+        curves.draw(history, folder / CURVES, title=title, kept=result.extra["figures"]["kept_step"])
         # safetensors writes for its owner only; who may read the one file may read the other.
         (folder / adapters.WEIGHTS).chmod((folder / adapters.CONFIG).stat().st_mode)
         # Made of other weights: it is converted anew when it is needed.

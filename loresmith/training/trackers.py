@@ -52,6 +52,7 @@ class Tracker:
         values = {
             "loss": step.loss,
             "dev_loss": step.dev_loss,
+            "dev_accuracy": step.dev_accuracy,
             "learning_rate": step.learning_rate,
             "gradient_norm": step.gradient_norm,
         }
