@@ -108,7 +108,7 @@ def test_limits_follow_from_data_and_figures(recipe):
     assert "forgotten some of its general language: perplexity 20.0 before, 45.0 after" in said(
         recipe, figures=worse
     )
-    assert "best dev loss" in said(recipe, result=replace(RESULT, stopped="dev loss"))
+    assert "stopped early" in said(recipe, result=replace(RESULT, stopped="dev accuracy"))
 
 
 def test_a_loss_that_ran_away_is_still_json():
