@@ -85,6 +85,15 @@ def test_below_the_threshold_the_model_is_not_even_asked() -> None:
     assert "confidence" in got.reason
 
 
+def test_a_trained_refusal_gives_way_to_a_sure_quote_and_an_untrained_one_does_not() -> None:
+    model = FakeModel("The documents do not say.")
+    assert ask(QUESTION, torque_hits(), model).abstained
+    got = ask(QUESTION, torque_hits(), model, arm="both")
+    assert got.answer == "Fastener: M8 flange bolt; Torque: 25 Nm."
+    elsewhere = "Which torque for the M8 flange bolts of the P-900?"
+    assert ask(elsewhere, torque_hits(), model, arm="both").abstained
+
+
 def test_model_that_says_it_cannot_tell() -> None:
     got = ask(QUESTION, torque_hits(), FakeModel("The passages do not mention the torque."))
     assert got.abstained
