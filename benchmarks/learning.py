@@ -38,8 +38,9 @@ SUBJECTS = (
 )  # fmt: skip
 KINDS = ("pump", "press", "mixer", "dryer", "saw", "lift", "oven", "crane", "valve", "mill")
 
-# Attribute: values are drawn from a range too wide to guess; then the answer, five wordings to
-# train (as many as --wordings says) and two to test. {s} is the subject, {v} the value.
+# Attribute: values are drawn from a range too wide to guess; then the answer (subject first, as
+# `dataset build` writes it), five wordings to train (as many as --wordings says) and two to test.
+# {s} is the subject, {v} the value.
 ATTRIBUTES: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {
     "torque": (
         "{n3} Nm",
@@ -94,7 +95,7 @@ ATTRIBUTES: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {
     ),
     "inspector": (
         "{name}",
-        "{v} inspects the {s}.",
+        "The {s} is inspected by {v}.",
         (
             "Who inspects the {s}?",
             "Who is the inspector of the {s}?",
