@@ -1,0 +1,1 @@
+"""Advice on which way to take, before and after measuring."""

@@ -1,0 +1,1 @@
+"""The four-way comparison: questions in, stored answers, scores, statistics, verdict."""
