@@ -148,6 +148,26 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rating:
+    """What one rater said of one answer: a line of ratings.jsonl. Of two by the same rater of the
+    same answer the later one counts.
+
+    Attributes:
+        rater: a person's name, or the judging model's.
+        accepted: the rater would take this answer as serving the question; held against `success`.
+        export: id of the blinded sheet it came from, "" where there was none.
+    """
+
+    rater: str
+    kind: Literal["person", "model"]
+    question: str
+    arm: ArmName
+    accepted: bool
+    comment: str = ""
+    export: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
     """A mean with its bootstrap interval. Shares are in [0, 1], differences in [-1, 1]."""
 
