@@ -5,6 +5,7 @@
     plant/.loresmith/index/<gen>/   vectors and postings of one generation
     plant/.loresmith/datasets/<id>/ examples, checked and split (see dataset/)
     plant/.loresmith/adapters/<id>/ LoRA weights with card and record (see training/)
+    plant/.loresmith/reports/<id>/  comparisons (see evaluation/comparison/)
     plant/.loresmith/lock           flock of the one writer; the kernel drops it when it dies
     plant/.loresmith/training.lock  the same for the one training, which writes only at its end
 
@@ -64,6 +65,10 @@ class WorkspaceDir:
     @property
     def adapters_dir(self) -> Path:
         return self.data / "adapters"
+
+    @property
+    def reports_dir(self) -> Path:
+        return self.data / "reports"
 
     @property
     def web_dir(self) -> Path:

@@ -49,7 +49,8 @@ class Question:
     """One question of a comparison.
 
     Attributes:
-        answer: accepted answers; None: not answerable from the documents.
+        answer: accepted answers; None: not answerable from the documents; empty: nobody knows, so it
+            is asked, but counts in latency and refusals only (`Score.answerable` None).
         documents: ids (or patterns) of the documents that hold the answer.
         pages: where the answer stands, from 1; empty where unknown.
         passages: ids of the passages that hold the answer, where known (built questions).
@@ -113,7 +114,8 @@ class Score:
     """One answer, judged. None: does not apply.
 
     Attributes:
-        success: what arms are compared by, see `Success`.
+        success: what arms are compared by, see `Success`; 0 and not to be averaged where `answerable`
+            is None (no accepted answer is known).
         right: the fact is there (`metrics.right`), whatever the form.
         form: terms, avoid and pattern hold.
         exact, f1, rouge_l, figures: secondary figures of answered, answerable questions.
