@@ -136,7 +136,7 @@ class Workspace:
         shared = adapter.method == "lora" and (settings.name != "auto" or plain == adapter.base_model)
         # The same weights stand in the memory once: those that have no place for the adapter go first.
         if shared or self._tuned is not None:
-            self._close_models()
+            self.close_models()
         self._tuned = load_language_model(settings, progress, adapter=adapter.folder)
         if shared:
             self._model = self._tuned.base
@@ -218,12 +218,13 @@ class Workspace:
         if self._expert is not None:
             self._expert.close()
             self._expert = None
-        self._close_models()
+        self.close_models()
         if self._embedder is not None:
             self._embedder.close()
             self._embedder = None
 
-    def _close_models(self) -> None:
+    def close_models(self) -> None:
+        """Free the memory of the language models; the next question loads what it needs."""
         for model in (self._model, self._tuned):
             if model is not None:
                 model.close()
@@ -289,6 +290,8 @@ class Expert:
         k: int | None = None,
         on_sentence: OnSentence | None = None,
         chat: str | None = None,
+        hits: Sequence[Hit] | None = None,
+        shots: Sequence[tuple[str, str]] = (),
     ) -> Answer:
         """Answer from the documents, or abstain.
 
@@ -298,6 +301,8 @@ class Expert:
             where: what the reader may and wants to see.
             on_sentence: called with each verified sentence as soon as it stands.
             chat: name of a conversation whose earlier turns count and which remembers this one.
+            hits: answer from these instead of searching (rag and both).
+            shots: questions with their answers, shown as earlier turns (base and tuned).
 
         Raises:
             ModelError: the model or the adapter is missing, or the adapter is not for the model.
@@ -309,11 +314,13 @@ class Expert:
         language = detect(question)
         if arm in ("base", "tuned"):
             model = self._workspace.tuned(adapter, self._progress) if adapter else self._language_model()
-            return unaided(question, model, self._config.model, language, on_sentence, arm=arm, adapter=name)
+            return unaided(
+                question, model, self._config.model, language, on_sentence, arm=arm, adapter=name, shots=shots
+            )
         clock = time.perf_counter()
         history = self._recall(chat, question, where) if chat else []
         asked = f"{history[-1][0]} {question}" if history and follows(question) else question
-        hits, several = self.find(asked, k, where)
+        hits, several = self.find(asked, k, where) if hits is None else (hits, False)
         seconds = time.perf_counter() - clock
         texts: dict[str, Document] = {}
         found = answer(

@@ -4,6 +4,7 @@ promised."""
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import closing
 
 from loresmith.answering.generate import OnSentence, abstention, refuses
@@ -14,9 +15,16 @@ from loresmith.types import Answer, Arm, LanguageModel, Message, Sentence
 _SYSTEM = "You answer questions in one or two short sentences."
 
 
-def messages(question: str) -> list[Message]:
-    """The prompt without documents; what the arm "tuned" was trained on."""
-    return [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": question}]
+def messages(question: str, shots: Sequence[tuple[str, str]] = ()) -> list[Message]:
+    """The prompt without documents; what the arm "tuned" was trained on.
+
+    Args:
+        shots: questions with their answers, shown as earlier turns.
+    """
+    told: list[Message] = []
+    for asked, answered in shots:
+        told += [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]
+    return [{"role": "system", "content": _SYSTEM}, *told, {"role": "user", "content": question}]
 
 
 def unaided(
@@ -28,13 +36,14 @@ def unaided(
     *,
     arm: Arm = "base",
     adapter: str | None = None,
+    shots: Sequence[tuple[str, str]] = (),
 ) -> Answer:
     """What `model` says of its own; sentences carry no citations.
 
     It abstains where it says nothing, or nothing but that it cannot tell.
     """
     clock = time.perf_counter()
-    asked = messages(question)
+    asked = messages(question, shots)
     text, count = "", 0
     parts = model.generate(asked, max_tokens=settings.max_tokens, temperature=settings.temperature)
     with closing(parts) as pieces:  # type: ignore[type-var]
