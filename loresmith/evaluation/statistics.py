@@ -139,10 +139,8 @@ def totals(
         places.setdefault(key if key not in ("", None) else (i,), len(places))
         for i, key in enumerate(clusters)
     ]
-    return (
-        np.bincount(at, weights=values, minlength=len(places)),
-        np.bincount(at, minlength=len(places)).astype(float),
-    )
+    sums = np.bincount(at, weights=values, minlength=len(places))
+    return np.asarray(sums, np.float64), np.asarray(np.bincount(at, minlength=len(places)), np.float64)
 
 
 def means(
@@ -182,7 +180,7 @@ def mcnemar(one_only: int, other_only: int) -> float:
     for i in range(k + 1):
         total += term
         term = term * (n - i) // (i + 1)
-    return min(1.0, 2 * total / 2**n)
+    return min(1.0, float(2 * total / 2**n))
 
 
 def signs(differences: Values, clusters: Clusters = None) -> float:
