@@ -381,6 +381,15 @@ class Expert:
             parse_question(question), entries, k or self._config.retrieval.k, where, self._found
         )
 
+    @property
+    def k(self) -> int:
+        """How many passages an answer rests on."""
+        return self._config.retrieval.k
+
+    def passages(self, ids: Sequence[str]) -> list[Passage]:
+        """The passages of these ids that are in the index, in this order."""
+        return self._store().get(ids) if ids else []
+
     def _found(self, query: str, k: int, where: Filter) -> list[Hit]:
         return self.search(query, k, where=where)
 
