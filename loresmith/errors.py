@@ -14,6 +14,7 @@
     ├── TrainingError              training cannot start or go on; the last checkpoint is whole
     ├── ModelError                 a model is unknown, missing, damaged or cannot answer
     │   └── MissingExtra           an optional package is needed; the text holds the install line
+    ├── GateClosed             3  an expert is not promoted: worse than the present one, or not measured
     └── EndpointError              a configured HTTP endpoint fails or answers wrongly
 
 Every error says what was wrong, where (file, page, row, line, key) and what to do about it:
@@ -104,6 +105,10 @@ class MissingExtra(ModelError):
             f"{feature} needs the package {package}, which is not installed.",
             f'Install it with: pip install "loresmith[{extra}]"',
         )
+
+
+class GateClosed(LoresmithError):
+    exit_status = 3
 
 
 class EndpointError(LoresmithError):

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from loresmith import memory, retrieval
+from loresmith import memory, releases, retrieval
 from loresmith import workspace as folders
 from loresmith.answering import abstain, routing
 from loresmith.answering.abstain import Calibration
@@ -285,7 +285,7 @@ class Expert:
         self,
         question: str,
         *,
-        arm: Arm = "rag",
+        arm: Arm | None = None,
         where: Filter = EVERYTHING,
         k: int | None = None,
         on_sentence: OnSentence | None = None,
@@ -297,7 +297,8 @@ class Expert:
 
         Args:
             arm: "base" asks the model alone, without documents and so without citations; "tuned" the
-                same with the adapter; "both" answers from the documents as "rag" does, with it.
+                same with the adapter; "both" answers from the documents as "rag" does, with it. None:
+                what is released, arm and adapter (`loresmith promote`), else "rag".
             where: what the reader may and wants to see.
             on_sentence: called with each verified sentence as soon as it stands.
             chat: name of a conversation whose earlier turns count and which remembers this one.
@@ -309,7 +310,10 @@ class Expert:
             TrainingError: the adapter is not whole, or what it was trained on is not for this reader.
             StorageError: nothing has been synchronised yet.
         """
-        adapter = self.adapter(where) if arm in ("tuned", "both") else None
+        released = None
+        if arm is None:
+            arm, released = self.released()
+        adapter = self.adapter(where, released) if arm in ("tuned", "both") else None
         name = adapter.id if adapter else None
         language = detect(question)
         if arm in ("base", "tuned"):
@@ -345,14 +349,32 @@ class Expert:
             self._remember(chat, question, found)
         return found
 
-    def adapter(self, where: Filter = EVERYTHING) -> Adapter:
-        """The adapter of the arms tuned and both, as model.adapter names it.
+    def released(self) -> tuple[Arm, str | None]:
+        """What answers where no arm is named: arm and adapter of the release, else "rag".
+
+        Read anew each time, so that a promotion or a rollback by another process counts at once.
+        """
+        folder = self._workspace.folder
+        release = releases.current(folder)
+        if release is None or self._config.model.name == "none":  # which can only quote
+            return releases.DEFAULT, None
+        if release.id not in self._warned:
+            self._warned.add(release.id)
+            for stranger in releases.other_model(folder, release.model, release.fingerprint):
+                log.warning("The release %s: %s. Compare again.", release.id, stranger)
+        return release.arm, release.adapter
+
+    def adapter(self, where: Filter = EVERYTHING, released: str | None = None) -> Adapter:
+        """The adapter of the arms tuned and both: as model.adapter names it, else the released one,
+        else the one in use.
 
         Raises:
             ModelError: there is none.
             TrainingError: it is not whole, or what it was trained on is not for this reader.
         """
         folder, name = self._workspace.folder.adapters_dir, self._config.model.adapter
+        if name == "auto" and released is not None:
+            name = released
         found = adapters.current(folder) if name == "auto" else adapters.find(folder, name)
         if found is None:
             raise ModelError(

@@ -8,6 +8,8 @@
     plant/.loresmith/reports/<id>/  comparisons (see evaluation/comparison/)
     plant/.loresmith/lock           flock of the one writer; the kernel drops it when it dies
     plant/.loresmith/training.lock  the same for the one training, which writes only at its end
+    plant/.loresmith/releases.json  which expert answers by default (see releases.py)
+    plant/.loresmith/releases.lock  the same for it, so that going back waits for no sync
 
 Promises: a file is written to a temporary name, fsynced and renamed, so a kill leaves the old or
 the new; there is one writer at a time, readers always work.
@@ -71,6 +73,10 @@ class WorkspaceDir:
         return self.data / "reports"
 
     @property
+    def releases_path(self) -> Path:
+        return self.data / "releases.json"
+
+    @property
     def web_dir(self) -> Path:
         return self.data / "web"
 
@@ -99,6 +105,16 @@ class WorkspaceDir:
             WorkspaceLocked: another process is training here; the message gives its process id.
         """
         with self._locked("training.lock", "is training in"):
+            yield
+
+    @contextmanager
+    def releasing(self) -> Iterator[None]:
+        """Hold the lock of releases.json; nobody who synchronises or trains is kept waiting by it.
+
+        Raises:
+            WorkspaceLocked: another process is promoting or rolling back here.
+        """
+        with self._locked("releases.lock", "is releasing in"):
             yield
 
     @contextmanager

@@ -14,6 +14,7 @@ import pytest
 from helpers import HashEmbedder
 from models.tiny_models import write_lora, write_phi3_gguf
 
+from loresmith import releases
 from loresmith import workspace as folders
 from loresmith.answering.generate import _ABSTENTION, abstention
 from loresmith.errors import ModelError, TrainingError
@@ -207,3 +208,45 @@ def test_command_line(plant: Workspace) -> None:
     reader = subprocess.run([*command, "--access", "x"], capture_output=True, text=True, check=False)
     assert "49 Nm" in reader.stdout
     assert "tiny with lora-0123abcd" in reader.stderr
+
+
+def test_what_is_released_answers_where_no_arm_is_named(plant: Workspace) -> None:
+    train(plant)
+    assert plant.ask(M10).arm == "rag"
+    releases.promote(plant.folder, "tuned", reason="the demonstration")
+    # A newer adapter in use changes nothing of what was released.
+    train(plant, "lora-89abcdef", instead=" 25", created="2")
+    released = plant.ask(M10)
+    assert (released.arm, released.adapter, released.answer) == (
+        "tuned",
+        "lora-0123abcd",
+        "The torque is 49 Nm.",
+    )
+    assert plant.ask(M10, arm="rag").adapter is None
+    releases.rollback(plant.folder)
+    assert plant.ask(M10).arm == "rag"
+    with Workspace.open(plant.folder.root, {"model.name": "none"}) as other:  # quotes need no release
+        releases.promote(plant.folder, "both", reason="again")
+        assert other.expert().released() == ("rag", None)
+
+
+def test_a_released_adapter_stays_closed_to_readers_without_its_labels(plant: Workspace) -> None:
+    train(plant, labels=["plant"])
+    releases.promote(plant.folder, "both", reason="the demonstration")
+    assert plant.ask(M10, where=Filter(access=("plant",))).adapter == "lora-0123abcd"
+    with pytest.raises(TrainingError, match="this reader may not see"):
+        plant.ask(M10, where=Filter(access=()))
+
+
+def test_other_weights_than_the_released_ones_are_named(
+    plant: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    measured = {"name": "phi-3-mini", "fingerprint": "0" * 16}
+    found = {"id": "0" * 12, "model": measured, "adapter": None, "settings": {}, "pairs": [], "strata": {}}
+    found |= {"arms": {"rag": {"questions": 9}}, "verdict": {"recommended": "rag"}}
+    releases.promote(plant.folder, report=found, reason="the same model, newly rounded")
+    plant.ask(M8)
+    plant.ask(M8)
+    said = [r.getMessage() for r in caplog.records if "Compare again" in r.getMessage()]
+    assert len(said) == 1
+    assert said[0].startswith("The release r1: phi-3-mini was measured, and ")

@@ -59,6 +59,14 @@ UntilFilter = Annotated[
     datetime | None,
     typer.Option("--until", metavar="YYYY-MM-DD", formats=["%Y-%m-%d"], help="Only modified before."),
 ]
+ArmOption = Annotated[
+    Arm | None,
+    typer.Option(
+        "--arm",
+        help="What answers: the model alone (base), with the documents (rag), with the trained adapter "
+        "(tuned), or with adapter and documents (both). Without it: what is released, else rag.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -121,14 +129,7 @@ def similar(
 def ask(
     call: Call,
     question: QuestionArgument = None,
-    arm: Annotated[
-        Arm,
-        typer.Option(
-            "--arm",
-            help="What answers: the model alone (base), with the documents (rag), with the trained "
-            "adapter (tuned), or with adapter and documents (both).",
-        ),
-    ] = "rag",
+    arm: ArmOption = None,
     k: KOption = None,
     file: FileOption = None,
     out: OutOption = None,
@@ -151,9 +152,9 @@ def ask(
     citations = show.Citations()
     with call.workspace(flags) as workspace, call.progress() as progress:
         where = make_filter(workspace, source, document, label, access, since, until)
-        if arm in ("base", "rag"):
-            say_choice(call, workspace)
         expert = workspace.expert(progress)
+        if (arm or expert.released()[0]) in ("base", "rag"):
+            say_choice(call, workspace)
         if file is not None:
             batch.run(call, file, out, lambda q: expert.ask(q, arm=arm, where=where, k=k).to_dict())
             return DONE

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from loresmith.commands import show
-from loresmith.commands.ask import say_choice
+from loresmith.commands.ask import ArmOption, say_choice
 from loresmith.commands.common import Call, ModelOption, SetOption, command, counted, overrides
 
 if TYPE_CHECKING:
     from loresmith.expert import Workspace
+    from loresmith.types import Arm
 
 LEAVE = {"/exit", "/quit"}
 
@@ -29,6 +30,7 @@ def chat(
         str, typer.Option("--name", help="Which conversation; each has its own memory.")
     ] = "chat",
     forget: Annotated[bool, typer.Option("--forget", help="Erase what this conversation holds.")] = False,
+    arm: ArmOption = None,
     model: ModelOption = None,
     settings: SetOption = None,
 ) -> None:
@@ -40,21 +42,22 @@ def chat(
                 call.emit({"chat": name, "forgotten": erased})
             call.say(f"Erased {counted(erased, 'turn')} of “{name}”.")
             return
-        say_choice(call, workspace)
-        turns = converse(call, workspace, name)
+        turns = converse(call, workspace, name, arm)
     if call.json:
         call.emit({"chat": name, "turns": turns})
 
 
-def converse(call: Call, workspace: Workspace, name: str) -> list[dict[str, Any]]:
+def converse(call: Call, workspace: Workspace, name: str, arm: Arm | None = None) -> list[dict[str, Any]]:
     """Answer until the questions end; what was answered, as JSON."""
     turns = []
     with call.progress() as progress:
         expert = workspace.expert(progress)
+        if (arm or expert.released()[0]) in ("base", "rag"):
+            say_choice(call, workspace)
         for question in questions(call):
             citations = show.Citations()
             show_sentence = functools.partial(show.sentence, call, citations=citations)
-            answer = expert.ask(question, chat=name, on_sentence=show_sentence)
+            answer = expert.ask(question, arm=arm, chat=name, on_sentence=show_sentence)
             show.closing(call, answer, citations)
             turns.append(answer.to_dict())
     return turns
