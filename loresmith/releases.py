@@ -37,7 +37,7 @@ OVERALL = "overall"
 # The smallest number of discordant pairs with which the exact test reaches 5 % (2 * 0.5**6 = 0.031).
 _FEWEST = 6
 # Without documents the same weights are asked: general ability is measured on these arms alone.
-_UNAIDED: Mapping[str, str] = {"rag": "base", "both": "tuned"}
+UNAIDED: Mapping[str, str] = {"rag": "base", "both": "tuned"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,7 +260,7 @@ def examine(
     now = present.arm if present else DEFAULT
     measured = {name: figures for name, figures in report["arms"].items() if figures.get("questions")}
     checks: list[Check] = []
-    if present is not None and not _same_weights(present, report):
+    if present is not None and not same_weights(present, report):
         if across is None:
             problems.append(
                 f"the present release {present.id} ({present.describe()}) was not measured on these questions"
@@ -358,7 +358,7 @@ def _remarks(arm: Arm, report: Mapping[str, Any]) -> Iterator[str]:
         yield f"{errors} of its answers failed"
 
 
-def _same_weights(present: Release, report: Mapping[str, Any]) -> bool:
+def same_weights(present: Release, report: Mapping[str, Any]) -> bool:
     """Whether the report measured the very model and adapter of the present release."""
     model = report["model"]
     if present.fingerprint and model.get("fingerprint"):
@@ -377,7 +377,7 @@ def _checks(
     for stratum, found in figures.get("strata", {}).items():
         one, other = candidate, present
         if stratum == "general":
-            one, other = _UNAIDED.get(candidate, candidate), _UNAIDED.get(present, present)
+            one, other = UNAIDED.get(candidate, candidate), UNAIDED.get(present, present)
         yield from _check(stratum, found["pairs"], one, other, alpha)
 
 
