@@ -1,0 +1,159 @@
+"""Names and figures as every face of a report writes them: page, Markdown, terminal.
+
+Promises: an unknown figure is a dash, never a zero; shares become percent, differences points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from loresmith.evaluation.comparison.values import CONTENDERS, CONTROLS, STRATA
+
+UNKNOWN = "–"
+NARROW = "\u202f"
+"""The narrow no-break space between a number and its unit."""
+
+NAMES = {"base": "Base", "rag": "RAG", "tuned": "Tuned", "both": "Both", "oracle": "Oracle", "format": "Format"}
+ABOUT = {
+    "base": "the model alone",
+    "rag": "finds and quotes passages",
+    "tuned": "adapter, no documents",
+    "both": "adapter and passages",
+    "oracle": "given the right passages",
+    "format": "base with sample answers",
+}
+STRATUM = {
+    "trained": ("Trained facts", "in documents the adapter learned, asked in new words"),
+    "indexed": ("Indexed only", "in documents that were never trained on"),
+    "changed": ("Changed since training", "the document is newer than the adapter"),
+    "unanswerable": ("Not answerable", "not in the documents: silence is right"),
+    "style": ("Vocabulary and style", "the house's words and form"),
+    "general": ("General ability", "what tuning may make a model forget"),
+    "other": ("Other questions", "nobody knows where the answer stands"),
+}
+KINDS = {
+    "winner": "A winner",
+    "no_difference": "No detectable difference",
+    "do_not_fine_tune": "Do not fine-tune",
+    "more_questions": "More questions are needed",
+    "documents_missing": "Documents are missing",
+}
+
+
+def contenders(report: Mapping[str, Any]) -> list[str]:
+    return [arm for arm in CONTENDERS if arm in report["arms"]]
+
+
+def arms(report: Mapping[str, Any]) -> list[str]:
+    """Contenders, then controls, as they are always ordered."""
+    return [*contenders(report), *(arm for arm in CONTROLS if arm in report["arms"])]
+
+
+def strata(report: Mapping[str, Any]) -> list[str]:
+    return [stratum for stratum in STRATA if stratum in report.get("strata", {})]
+
+
+def dig(values: Mapping[str, Any] | None, *keys: str) -> Any:
+    """`values[keys[0]][keys[1]]…`, None where any step is missing."""
+    found: Any = values
+    for key in keys:
+        if not isinstance(found, Mapping):
+            return None
+        found = found.get(key)
+    return found
+
+
+def number(value: Any) -> float | None:
+    """The figure of a plain number or of an interval."""
+    found = value.get("value") if isinstance(value, Mapping) else value
+    return None if found is None or isinstance(found, (bool, str)) else float(found)
+
+
+def percent(value: Any, digits: int = 0) -> str:
+    share = number(value)
+    return UNKNOWN if share is None else f"{_plain(100 * share, digits)}{NARROW}%"
+
+
+def bounds(interval: Mapping[str, Any] | None) -> str:
+    """ "72–88" in percent."""
+    if not interval or interval.get("low") is None or interval.get("high") is None:
+        return ""
+    return f"{100 * interval['low']:.0f}–{100 * interval['high']:.0f}"
+
+
+def points(value: float | None, digits: int = 0) -> str:
+    """A difference of shares with its sign: "+46", "−3", "0"."""
+    if value is None:
+        return UNKNOWN
+    text = _plain(100 * abs(value), digits)
+    if not float(text):
+        return text
+    return ("+" if value > 0 else "\u2212") + text
+
+
+def _plain(value: float, digits: int) -> str:
+    text = f"{value:.{digits}f}"
+    return text.removeprefix("-") if not float(text) else text
+
+
+def figure(value: Any, digits: int = 2) -> str:
+    known = number(value)
+    return UNKNOWN if known is None else f"{known:.{digits}f}"
+
+
+def count(value: Any) -> str:
+    known = number(value)
+    return UNKNOWN if known is None else f"{known:,.0f}"
+
+
+def tied(text: str) -> str:
+    """A sentence whose percent signs stay with their figures when the line breaks."""
+    return text.replace(" %", f"{NARROW}%")
+
+
+def counted(value: int, noun: str) -> str:
+    return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
+
+
+def seconds(value: Any) -> str:
+    """A time in the unit a person would take: "85 ms", "1.4 s", "12 min", "3.1 h"."""
+    known = number(value)
+    if known is None:
+        return UNKNOWN
+    if known < 0.0005:
+        return f"0{NARROW}s"
+    if known < 0.0995:
+        return f"{1000 * known:.0f}{NARROW}ms"
+    if known < 9.95:
+        return f"{known:.1f}{NARROW}s"
+    if known < 99.5:
+        return f"{known:.0f}{NARROW}s"
+    if known < 5970:
+        return f"{known / 60:.0f}{NARROW}min" if known >= 570 else f"{known / 60:.1f}{NARROW}min"
+    return f"{known / 3600:.1f}{NARROW}h"
+
+
+def size(value: Any) -> str:
+    """Bytes in decimal units."""
+    known = number(value)
+    if known is None:
+        return UNKNOWN
+    for unit in ("B", "kB", "MB", "GB"):
+        if known < 999.5:
+            return f"{known:.0f}{NARROW}{unit}" if known >= 9.95 or unit == "B" else f"{known:.1f}{NARROW}{unit}"
+        known /= 1000
+    return f"{known:.1f}{NARROW}TB"
+
+
+def probability(p: float | None) -> str:
+    if p is None:
+        return UNKNOWN
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.0995 else f"{p:.2f}"
+
+
+def kappa(value: Any) -> str:
+    """ "0.82 (0.71 to 0.92)"; the interval where there is one."""
+    text = figure(value)
+    low, high = dig(value, "low"), dig(value, "high")
+    return text if low is None or high is None else f"{text} ({low:.2f} to {high:.2f})"
