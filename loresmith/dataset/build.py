@@ -327,7 +327,8 @@ def _refused(
     if built is None:
         return None
     shown = Wording(question, grounded.abstained(question, one.fact.language))
-    return replace(_example(corpus, one, "abstain", shown, built), passages=(), quote="")
+    row = replace(_example(corpus, one, "abstain", shown, built), passages=(), quote="")
+    return replace(row, value="" if question == other else one.fact.value or wording.answer)
 
 
 def _example(
@@ -341,11 +342,19 @@ def _example(
         documents=(fact.document,),
         passages=(one.passage.id,),
         quote=fact.quote,
+        value=_value(fact, wording.answer),
         fact=fact.id,
         origin=fact.origin,
         labels=corpus.documents[fact.document].labels,
         language=fact.language,
     )
+
+
+def _value(fact: Fact, answer: str) -> str:
+    """The value, with its unit where the answer has it too; "" where the answer words it otherwise."""
+    told = fold(answer)
+    forms = (f"{fact.value} {fact.unit}".strip(), fact.value)
+    return next((form for form in forms if form and fold(form) in told), "")
 
 
 def _taught(

@@ -37,6 +37,8 @@ class Example:
         documents: ids of the documents it rests on; rows are split by them.
         passages: ids of the passages that hold the answer (none for abstain).
         quote: verbatim text of a passage that proves the answer, where there is one.
+        value: the bare answer within `answer`, where it is known; of a row that abstains the one that was
+            taken away ("" where nothing answers it).
         fact: rows that say the same in other words share it ("" where nobody knows).
         origin: "table:<document>", "glossary:…", "procedure:…", "section:…", "teacher:<model>",
             "import:<file>#<row>", "feedback:<id>".
@@ -50,6 +52,7 @@ class Example:
     documents: tuple[str, ...] = ()
     passages: tuple[str, ...] = ()
     quote: str = ""
+    value: str = ""
     fact: str = ""
     origin: str = ""
     labels: tuple[str, ...] = ()
@@ -83,6 +86,7 @@ class Example:
             documents=tuple(raw.get("documents", ())),
             passages=tuple(raw.get("passages", ())),
             quote=raw.get("quote", ""),
+            value=raw.get("value", ""),
             fact=raw.get("fact", ""),
             origin=raw.get("origin", ""),
             labels=tuple(raw.get("labels", ())),
