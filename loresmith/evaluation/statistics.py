@@ -5,8 +5,8 @@ Pure functions over numbers; nothing here knows of arms. Promises:
 - Questions that hang together (wordings of one fact) share a cluster and are drawn, flipped and
   counted together, so that asking one fact ten times is not ten pieces of evidence.
 - The same values and seed give the same figures.
-- Values that are all alike still get an interval: no bootstrap can draw what it has not seen, but
-  five rights of five do not prove a share of one.
+- Values that are nearly all alike still get an interval: no bootstrap can draw what it has not seen,
+  but five rights of five do not prove a share of one.
 
 Sources: the cluster bootstrap, Davison & Hinkley 1997 §3.8; the expanded percentile interval,
 Hesterberg 2015 ("What teachers should know about the bootstrap") §5.3; the exact test, McNemar 1947
@@ -29,6 +29,9 @@ Values = Sequence[float] | npt.NDArray[np.float64]
 Clusters = Sequence[Hashable] | None
 
 _NORMAL = NormalDist()
+_FEW = 6
+"""Below so many clusters that are not like most, what is drawn from them is too much alike: the
+interval then reaches at least as far as the exact bound. Five of them cannot be significant anyway."""
 _CELLS = 1_000_000
 """Draws that are turned to floats at a time: 8 MB."""
 
@@ -74,18 +77,19 @@ def _bounded(
         return Interval(value=0.0, low=0.0, high=0.0, n=0)
     sums, sizes = totals(values, clusters)
     value = float(values.mean())
-    if np.ptp(sums / sizes) < 1e-12:
-        # The share of what was never seen in k clusters is below this bound (Clopper-Pearson).
+    _, counts = np.unique(np.round(sums / sizes, 9), return_counts=True)
+    odd, below, above = len(sums) - int(counts.max()), value, value
+    if odd:
+        drawn = means(sums, sizes, seed=seed, resamples=resamples)
+        tails = [expanded(tail, len(sums)) for tail in ((1 - level) / 2, (1 + level) / 2)]
+        below, above = (float(bound) for bound in np.quantile(drawn, tails))
+    if odd < _FEW:
+        # What was never seen in k clusters is rarer than this (Clopper-Pearson).
         reach = 1 - ((1 - level) / 2) ** (1 / len(sums))
-        return _clip(value, value - reach, value + reach, len(values), low)
-    drawn = means(sums, sizes, seed=seed, resamples=resamples)
-    tails = [expanded(tail, len(sums)) for tail in ((1 - level) / 2, (1 + level) / 2)]
-    below, above = np.quantile(drawn, tails)
-    return _clip(value, float(below), float(above), len(values), low)
-
-
-def _clip(value: float, below: float, above: float, n: int, low: float) -> Interval:
-    return Interval(value=value, low=max(low, min(below, value)), high=min(1.0, max(above, value)), n=n)
+        below, above = min(below, value - reach), max(above, value + reach)
+    return Interval(
+        value=value, low=max(low, min(below, value)), high=min(1.0, max(above, value)), n=len(values)
+    )
 
 
 def expanded(tail: float, clusters: int) -> float:
