@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from loresmith import timings
 from loresmith.commands.common import (
     DONE,
     FAILED,
@@ -122,6 +123,14 @@ def build(
                 raise StorageError(f"{folder.root}: nothing is indexed yet.", "Run `loresmith sync`.")
             made = pool.examine(examples, folder.config, left_out=left_out, access=access)
             made = _published(call, workspace, made)
+        if made.dataset is not None:
+            timings.note(
+                folder.data,
+                "dataset build",
+                time.monotonic() - started,
+                dataset=made.dataset.id,
+                rows=len(examples),
+            )
     _tell(call, workspace, made, started)
     return DONE
 

@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from loresmith import timings
 from loresmith.errors import IndexDamaged
 from loresmith.index import Store, open_generation
 from loresmith.state import Generation, State
@@ -90,7 +91,18 @@ def sync(
     with workspace.writing(), State.open(workspace.state_path) as state:
         recover(workspace, state)
         sweep(workspace, state)
-        return run(workspace, state, embedder, _serial(progress), summarise)
+        report = run(workspace, state, embedder, _serial(progress), summarise)
+    timings.note(
+        workspace.data,
+        "sync",
+        report.seconds,
+        added=report.added,
+        changed=report.changed,
+        removed=report.removed,
+        passages=report.passages,
+        embedded=report.embedded,
+    )
+    return report
 
 
 def run(

@@ -138,7 +138,9 @@ def _pages(workspace: Workspace, rows: Sequence[Example]) -> Mapping[str, int]:
     return {p.id: p.locator.page for p in found if p.locator.page is not None}
 
 
-def _question(row: Example, stratum: Stratum, fact: str, dataset: Dataset, pages: Mapping[str, int]) -> Question:
+def _question(
+    row: Example, stratum: Stratum, fact: str, dataset: Dataset, pages: Mapping[str, int]
+) -> Question:
     kind, _, _ = row.origin.partition(":")
     return Question(
         id=row.id,

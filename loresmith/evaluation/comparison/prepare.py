@@ -177,7 +177,7 @@ def _said(
         if old:
             said.append(
                 f"{len(old)} documents that the adapter {adapter.id} was trained on are changed or gone "
-                f"since ({', '.join(old[:3])}{' …' if len(old) > 3 else ''}); questions about them are in the "
-                "stratum changed."
+                f"since ({', '.join(old[:3])}{' …' if len(old) > 3 else ''}); questions about them are in "
+                "the stratum changed."
             )
     return said
