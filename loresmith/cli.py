@@ -17,6 +17,7 @@ from loresmith.commands import (
     ask,
     calibrate,
     chat,
+    compare,
     dataset,
     doctor,
     export,
@@ -45,6 +46,7 @@ feedback.register(app)
 dataset.register(app)
 plan.register(app)
 train.register(app)
+compare.register(app)
 export.register(app)
 models.register(app)
 calibrate.register(app)

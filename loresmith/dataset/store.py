@@ -49,7 +49,8 @@ def save(
     Args:
         splits: example id to split; an example without one is left out.
         checked: what the check found, for the report.
-        documents: version hash of each document of the workspace.
+        documents: version hash of each document of the workspace; the manifest keeps all of them as
+            "corpus", to tell later which documents there were.
         notes: what a person should know about the splits.
 
     Raises:
@@ -68,7 +69,7 @@ def save(
         labels=dataset.labels,
         documents=dataset.documents,
     )
-    manifest = _manifest(dataset, checked, settings or {}, notes)
+    manifest = _manifest(dataset, checked, settings or {}, notes) | {"corpus": dict(documents or {})}
     pages = report.pages(dataset, manifest, checked)
     with translated_os_errors(datasets_dir):
         datasets_dir.mkdir(parents=True, exist_ok=True)
