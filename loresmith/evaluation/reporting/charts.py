@@ -43,7 +43,7 @@ def scale(ticks: Sequence[int]) -> Markup:
     """The percentages under a column of tracks."""
     anchors = {0: "start", 100: "end"}
     marks = [
-        el("text", f"{t}{words.NARROW + '%' if t == 100 else ''}", x=f"{t}%", y=12, class_="tick",
+        el("text", f"{t}{words.NARROW + '%' if t == 100 else ''}", x=f"{t}%", y=12, class_="tick odd" if t % 50 else "tick",
            text_anchor=anchors.get(t, "middle"))
         for t in ticks
     ]  # fmt: skip

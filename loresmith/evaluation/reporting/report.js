@@ -42,8 +42,9 @@
   const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
   function item(row) {
-    const marks = data.arms.filter((arm) => row.arms[arm.key]).map((arm) => {
+    const marks = data.arms.filter((arm) => !arm.control).map((arm) => {
       const answer = row.arms[arm.key];
+      if (!answer) return el("span", { class: "empty" });
       const said = `${arm.name}: ${data.outcomes[answer.o]}`;
       return el("span", { class: `o ${tone(answer)}`, title: said },
         el("i", { "aria-hidden": "true" }, SIGN[answer.o]), arm.name, el("span", { class: "skip" }, data.outcomes[answer.o]));
@@ -212,10 +213,12 @@
       search, ...Object.values(chips),
       strata.length > 1 ? select("Kind of question", [["", "Every kind"], ...strata], (v) => { state.stratum = v; }) : null,
       flags.length > 1 ? select("Flag", [["", "Any flag"], ...flags.map((f) => [f, upper(flagged(f))])], (v) => { state.flag = v; }) : null,
-      el("div", { class: "pick" }, data.arms.map((arm) => el("label", {}, arm.name,
-        select(arm.name, Object.entries(CHOICES).map(([key, [text]]) => [key, text]), (v) => { state.arms[arm.key] = v; }))), clear),
+      clear,
+      el("details", { class: "pick", open: matchMedia("(min-width: 60rem)").matches }, el("summary", {}, "By arm"),
+        el("div", {}, data.arms.map((arm) => el("label", {}, arm.name,
+          select(arm.name, Object.entries(CHOICES).map(([key, [text]]) => [key, text]), (v) => { state.arms[arm.key] = v; }))))),
       el("p", { class: "legend" }, ["✓ served", "✗ wrong", "○ silent, though it can be answered"].map((text) => el("span", {}, text)),
-        el("span", {}, "Keys: / search, j and k next and previous, Enter opens")),
+        el("span", { class: "keys" }, "Keys: / search, j and k next and previous, Enter opens")),
     ].filter(Boolean));
   }
 

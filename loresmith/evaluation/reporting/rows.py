@@ -32,7 +32,7 @@ def data(report: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> dict[s
     shown = [_row(row, passages) for row in rows]
     arms = [a for a in (*CONTENDERS, *CONTROLS) if any(a in row["arms"] for row in shown)]
     return {
-        "arms": [{"key": a, "name": words.NAMES[a], "about": words.ABOUT[a]} for a in arms],
+        "arms": [{"key": a, "name": words.NAMES[a], "control": a in CONTROLS} for a in arms],
         "strata": {key: name for key, (name, _) in words.STRATUM.items()},
         "outcomes": OUTCOMES,
         "served": list(SERVED),
@@ -75,13 +75,13 @@ class _Passages:
 
 
 def place(found: Mapping[str, Any]) -> str:
-    return Locator.from_dict(found.get("locator") or {}).describe()
+    return Locator.from_dict(found.get("locator") or {}).describe().replace("p. ", "p.\u00a0")
 
 
 def _row(row: Mapping[str, Any], passages: _Passages) -> dict[str, Any]:
     question = row["question"]
     gold = question.get("answer")
-    where = [*question.get("documents", ()), *(f"p. {page}" for page in question.get("pages", ()))]
+    where = [*question.get("documents", ()), *(f"p.\u00a0{page}" for page in question.get("pages", ()))]
     wanted = [*(f"must say “{t}”" for t in question.get("terms", ()))]
     wanted += [f"must not say “{t}”" for t in question.get("avoid", ())]
     if question.get("pattern"):

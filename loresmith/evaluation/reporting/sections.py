@@ -65,7 +65,7 @@ def recommended(report: Report) -> Markup:
     facts = [
         ("served", words.percent(words.dig(cost, "correct"))),
         ("an answer", words.seconds(words.dig(cost, "latency", "p50"))),
-        ("to set up", words.seconds(setup(cost))),
+        ("to set up", words.seconds(words.setup(cost))),
         ("to change one fact", words.seconds(words.dig(cost, "cost", "change_one_fact_seconds"))),
         ("memory", words.size(words.dig(cost, "cost", "peak_memory_bytes"))),
     ]
@@ -84,18 +84,12 @@ def recommended(report: Report) -> Markup:
     )
 
 
-def setup(arm: Mapping[str, Any]) -> float | None:
-    """Seconds of preparing, indexing and training together; None where none of them is known."""
-    known = [words.number(words.dig(arm, "cost", f"{part}_seconds")) for part in ("prepare", "index", "train")]
-    return sum(k for k in known if k is not None) if any(k is not None for k in known) else None
-
-
 def cost(report: Report) -> Markup:
     """Quality against cost, twice: for every answer, and once before the first."""
     names = words.arms(report)
     ways: list[tuple[str, Callable[[Mapping[str, Any]], Any], list[str]]] = [
         ("Seconds an answer (median)", lambda a: words.dig(a, "latency", "p50"), names),
-        ("Seconds to set up: prepare, index, train", setup, words.contenders(report)),
+        ("Seconds to set up: prepare, index, train", words.setup, words.contenders(report)),
     ]
     pictures = []
     for axis, seconds, shown in ways:
@@ -203,11 +197,8 @@ def strata(report: Report) -> Markup | None:
 def _lead(sure: Sequence[Mapping[str, Any]], shown: Sequence[str]) -> str:
     """Who is ahead of whom for sure, in one sentence."""
     behind: dict[str, list[str]] = {}
-    for pair in sure:
-        better, worse = pair["one"], pair["other"]
-        if pair["difference"]["value"] < 0:
-            better, worse = worse, better
-        behind.setdefault(better, []).append(worse)
+    for pair in map(words.better_first, sure):
+        behind.setdefault(pair["one"], []).append(pair["other"])
     if not behind:
         return "No detectable difference between the arms." if len(shown) > 1 else ""
     parts = [
@@ -239,11 +230,8 @@ def pairs(report: Report) -> Markup | None:
 
 
 def _pair(pair: Mapping[str, Any], reach: float) -> Markup:
+    pair = words.better_first(pair)
     one, other, found, sure = pair["one"], pair["other"], pair["difference"], pair["significant"]
-    if found["value"] < 0:  # read with the better one first
-        one, other = other, one
-        found = {**found, "value": -found["value"], "low": -found["high"], "high": -found["low"]}
-        pair = {**pair, "one_only": pair["other_only"], "other_only": pair["one_only"]}
     within = f"{words.points(found['low'])} to {words.points(found['high'])}"
     settle = "settled" if sure else _needed(pair.get("needed"))
     return el(
@@ -267,16 +255,5 @@ def _needed(questions: int | None) -> str:
 
 
 def forgetting(report: Report) -> Markup | None:
-    """What tuning cost in general ability."""
-    found = report.get("forgetting")
-    if not found:
-        return None
-    difference = found.get("difference")
-    by = words.points(words.number(difference))
-    low, high = words.dig(difference, "low"), words.dig(difference, "high")
-    span = f" ({words.points(low)} to {words.points(high)})" if low is not None and high is not None else ""
-    text = (
-        f"General ability: base {words.percent(found.get('base'))}, tuned {words.percent(found.get('tuned'))}: "
-        f"{by} points{span}, p {words.probability(found.get('p'))}."
-    )
-    return el("div", el("h3", "Forgetting"), el("p", text), class_="aside")
+    text = words.forgetting(report)
+    return el("div", el("h3", "Forgetting"), el("p", text), class_="aside") if text else None

@@ -157,3 +157,40 @@ def kappa(value: Any) -> str:
     text = figure(value)
     low, high = dig(value, "low"), dig(value, "high")
     return text if low is None or high is None else f"{text} ({low:.2f} to {high:.2f})"
+
+
+def setup(arm: Mapping[str, Any]) -> float | None:
+    """Seconds of preparing, indexing and training together; None where none of them is known."""
+    parts = [number(dig(arm, "cost", f"{part}_seconds")) for part in ("prepare", "index", "train")]
+    known = [part for part in parts if part is not None]
+    return sum(known) if known else None
+
+
+def better_first(pair: Mapping[str, Any]) -> dict[str, Any]:
+    """The pair turned so that its difference is not negative."""
+    found = pair["difference"]
+    if found["value"] >= 0:
+        return dict(pair)
+    turned = {**found, "value": -found["value"], "low": -found["high"], "high": -found["low"]}
+    return {
+        **pair,
+        "one": pair["other"],
+        "other": pair["one"],
+        "difference": turned,
+        "one_only": pair["other_only"],
+        "other_only": pair["one_only"],
+    }
+
+
+def forgetting(report: Mapping[str, Any]) -> str:
+    """What tuning cost in general ability, in a sentence; empty where it was not asked."""
+    found = report.get("forgetting")
+    if not found:
+        return ""
+    difference = found.get("difference")
+    low, high = dig(difference, "low"), dig(difference, "high")
+    span = f" ({points(low)} to {points(high)})" if low is not None and high is not None else ""
+    return (
+        f"General ability: base {percent(found.get('base'))}, tuned {percent(found.get('tuned'))}, "
+        f"a difference of {points(number(difference))} points{span}, p {probability(found.get('p'))}."
+    )
