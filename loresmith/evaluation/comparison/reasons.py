@@ -6,7 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from loresmith.evaluation import statistics
 from loresmith.evaluation.comparison.standing import Around, Beside, Part
-from loresmith.evaluation.comparison.values import Contender, Interval, Pair, Stratum, VerdictKind
+from loresmith.evaluation.comparison.values import (
+    CONTENDERS,
+    Contender,
+    Interval,
+    Pair,
+    Stratum,
+    VerdictKind,
+)
 
 PLACES: Mapping[Stratum, str] = {
     "trained": "For facts that the adapter was trained on",
@@ -99,8 +106,9 @@ def circumstances(kind: VerdictKind, around: Around) -> Iterator[str]:
     failed = [f"{arm} {n}" for arm, n in around.errors.items() if n]
     if failed:
         yield f"Some calls failed and count as not served: {listed(failed)}."
-    for arm, reason in around.skipped.items():
-        yield f"{arm} was not asked: {reason.rstrip('.')}."
+    for arm in CONTENDERS:
+        if arm in around.skipped:
+            yield f"{arm} was not asked: {around.skipped[arm].rstrip('.')}."
 
 
 def _missing(around: Around) -> str:
