@@ -24,6 +24,7 @@ from loresmith.commands import (
     feedback,
     models,
     plan,
+    releases,
     sync,
     train,
     workspace,
@@ -47,6 +48,7 @@ dataset.register(app)
 plan.register(app)
 train.register(app)
 compare.register(app)
+releases.register(app)
 export.register(app)
 models.register(app)
 calibrate.register(app)
