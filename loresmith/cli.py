@@ -24,7 +24,9 @@ from loresmith.commands import (
     feedback,
     models,
     plan,
+    rate,
     releases,
+    report,
     sync,
     train,
     workspace,
@@ -48,6 +50,8 @@ dataset.register(app)
 plan.register(app)
 train.register(app)
 compare.register(app)
+report.register(app)
+rate.register(app)
 releases.register(app)
 export.register(app)
 models.register(app)

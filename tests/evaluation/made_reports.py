@@ -41,11 +41,18 @@ def _row(i: int, stratum: str, chance: random.Random, poison: str) -> dict[str, 
         "cluster": f"c{i // 2}", "origin": f"file:questions.jsonl#{i + 1}{poison}",
     }  # fmt: skip
     if stratum == "general":
-        raw |= {"question": f"What is {i} + {i}?{poison}", "answer": [str(2 * i)], "documents": [], "pages": []}
+        raw |= {
+            "question": f"What is {i} + {i}?{poison}",
+            "answer": [str(2 * i)],
+            "documents": [],
+            "pages": [],
+        }
     if stratum == "style":
         raw |= {"terms": ["Nm", "crosswise"], "pattern": r"^Tighten .* to \d+ Nm"}
     answers = {arm: _answer(raw, arm, stratum, chance, torque, poison) for arm in SERVED[stratum]}
-    flags = [flag for flag, share in (("suspect_gold", 0.02), ("nothing_found", 0.03)) if chance.random() < share]
+    flags = [
+        flag for flag, share in (("suspect_gold", 0.02), ("nothing_found", 0.03)) if chance.random() < share
+    ]
     return {"question": raw, "arms": answers, "flags": flags}
 
 

@@ -186,7 +186,7 @@ def _compute(read: _Read) -> dict[str, Any]:
         "forgetting": _forgetting(strata.get("general")),
         "verdict": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(decided).items()},
         "findings": {"documents_missing": read.missing, "suspect_gold": read.suspects},
-        "judgements": [],
+        "judgements": _judgements(read),
         "literature": [dict(line) for line in PUBLISHED],
     }
 
@@ -213,6 +213,16 @@ def _forgetting(part: Part | None) -> dict[str, Any] | None:
         "difference": tally.interval(pair.difference),
         "p": float(f"{pair.p:.6g}"),
     }
+
+
+def _judgements(read: _Read) -> list[dict[str, Any]]:
+    """What raters said, and how far they agree with the scores; not part of the verdict."""
+    # A later room, as in `write`.
+    from loresmith.evaluation.reporting import rating
+
+    said = rating.load(read.folder)
+    found: list[dict[str, Any]] = rating.agreement(said, read.scores, seed=read.test.seed)["raters"]
+    return found
 
 
 def _unfinished(read: _Read, overall: Part) -> Iterator[str]:

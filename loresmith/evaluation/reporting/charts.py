@@ -27,7 +27,9 @@ def interval(arm: str, found: Mapping[str, Any] | None, *, height: int = 26) -> 
     """The track of one arm from 0 to 100 %: the interval as a band, the mean as a dot."""
     middle = height / 2
     lines = [el("rect", x="0%", width="100%", y=middle - 5, height=10, rx=5, class_="way")]
-    lines += [el("line", x1=f"{t}%", x2=f"{t}%", y1=middle - 5, y2=middle + 5, class_="notch") for t in TICKS[1:-1]]
+    lines += [
+        el("line", x1=f"{t}%", x2=f"{t}%", y1=middle - 5, y2=middle + 5, class_="notch") for t in TICKS[1:-1]
+    ]
     if not found or found.get("value") is None:
         return el("svg", lines, class_="track", height=height, role="img", aria_label="not measured")
     low, high = found.get("low", found["value"]), found.get("high", found["value"])
@@ -35,18 +37,20 @@ def interval(arm: str, found: Mapping[str, Any] | None, *, height: int = 26) -> 
         "rect", x=at(low), width=at(high - low), y=middle - 5, height=10, rx=5, class_="band", opacity="0.28"
     )
     dot = el("circle", cx=at(found["value"]), cy=middle, r=6, class_="dot")
-    said = f"{words.NAMES[arm]}: {words.percent(found)}, between {words.percent(low)} and {words.percent(high)}"
+    said = (
+        f"{words.NAMES[arm]}: {words.percent(found)}, between {words.percent(low)} and {words.percent(high)}"
+    )
     return el("svg", lines, band, dot, class_="track", height=height, role="img", aria_label=said)
 
 
 def scale(ticks: Sequence[int]) -> Markup:
     """The percentages under a column of tracks."""
     anchors = {0: "start", 100: "end"}
-    marks = [
-        el("text", f"{t}{words.NARROW + '%' if t == 100 else ''}", x=f"{t}%", y=12, class_="tick odd" if t % 50 else "tick",
-           text_anchor=anchors.get(t, "middle"))
-        for t in ticks
-    ]  # fmt: skip
+    marks = []
+    for t in ticks:
+        said = f"{t}{words.NARROW}%" if t == 100 else str(t)
+        kind = "tick odd" if t % 50 else "tick"
+        marks.append(el("text", said, x=f"{t}%", y=12, class_=kind, text_anchor=anchors.get(t, "middle")))
     return el("svg", marks, class_="scale", height=16, aria_hidden="true")
 
 
@@ -60,7 +64,8 @@ def difference(found: Mapping[str, Any], reach: float, *, sure: bool) -> Markup:
         el("line", x1=at(low), x2=at(high), y1=11, y2=11, class_="whisker" + (" sure" if sure else "")),
         el("circle", cx=at(value), cy=11, r=4.5, class_="point" + (" sure" if sure else "")),
     ]
-    said = f"{words.points(found['value'])} points, between {words.points(found['low'])} and {words.points(found['high'])}"
+    points = [words.points(found[k]) for k in ("value", "low", "high")]
+    said = "{} points, between {} and {}".format(*points)
     return el("svg", parts, class_="track", height=22, role="img", aria_label=said)
 
 
@@ -88,11 +93,14 @@ def against(spots: Sequence[Spot], axis: str, note: str = "") -> Markup:
     grid = [
         el("line", x1="0%", x2="100%", y1=at(1 - t / 100), y2=at(1 - t / 100), class_="grid") for t in TICKS
     ]
-    grid += [el("text", f"{t}", x=-8, y=at(1 - t / 100), dy="0.35em", text_anchor="end", class_="tick") for t in TICKS]
+    grid += [
+        el("text", f"{t}", x=-8, y=at(1 - t / 100), dy="0.35em", text_anchor="end", class_="tick")
+        for t in TICKS
+    ]
     for tick, label in _ticks(first, last):
-        x = at(along(tick))
-        grid.append(el("line", x1=x, x2=x, y1="0%", y2="100%", class_="grid"))
-        grid.append(el("text", label, x=x, y="100%", dy=18, text_anchor="middle", class_="tick"))
+        place = at(along(tick))
+        grid.append(el("line", x1=place, x2=place, y1="0%", y2="100%", class_="grid"))
+        grid.append(el("text", label, x=place, y="100%", dy=18, text_anchor="middle", class_="tick"))
     marks, taken = [], [_box(along(s.seconds), s.correct["value"], 7, 0) for s in spots]
     for spot in spots:
         x, y = along(spot.seconds), spot.correct["value"]
@@ -114,7 +122,10 @@ def against(spots: Sequence[Spot], axis: str, note: str = "") -> Markup:
     )
     picture = el("svg", grid, marks, class_="plot", height=HEIGHT, role="img", aria_label=f"{axis}: {said}")
     return el(
-        "figure", el("figcaption", axis), el("div", picture, class_="frame"), el("p", note, class_="lead") if note else None
+        "figure",
+        el("figcaption", axis),
+        el("div", picture, class_="frame"),
+        el("p", note, class_="lead") if note else None,
     )
 
 
@@ -127,8 +138,8 @@ def _decades(values: Sequence[float]) -> tuple[float, float]:
 
 def _ticks(first: float, last: float) -> list[tuple[float, str]]:
     """At most five round times between the ends of the axis: 1 s, 10 s, 1 min."""
-    units = [(1e-3, "ms", (1, 2, 5, 10, 20, 50, 100, 200, 500)), (1, "s", (1, 2, 5, 10, 20, 30)),
-             (60, "min", (1, 2, 5, 10, 20, 30)), (3600, "h", (1, 2, 5, 10, 20, 50, 100, 200, 500))]  # fmt: skip
+    decimal, sixty = (1, 2, 5, 10, 20, 50, 100, 200, 500), (1, 2, 5, 10, 20, 30)
+    units = [(1e-3, "ms", decimal), (1, "s", sixty), (60, "min", sixty), (3600, "h", decimal)]
     found = [
         (unit * n, f"{n}{words.NARROW}{name}")
         for unit, name, steps in units
@@ -173,14 +184,23 @@ def _free(x: float, y: float, letters: int, taken: Sequence[_Box]) -> tuple[int,
     return min(sides, key=lambda side: covered(side[3]))
 
 
-def arms(names: Sequence[str], values: Mapping[str, Any], *, about: bool, marked: str | None = None) -> Markup:
+def arms(
+    names: Sequence[str], values: Mapping[str, Any], *, about: bool, marked: str | None = None
+) -> Markup:
     """One row an arm: name, track, figure; controls apart, below."""
     rows = []
     for arm in names:
         found = values.get(arm)
         control = arm in ("oracle", "format")
-        label = el("span", el("b", words.NAMES[arm]), el("small", words.ABOUT[arm]) if about else None, class_="who")
+        label = el(
+            "span", el("b", words.NAMES[arm]), el("small", words.ABOUT[arm]) if about else None, class_="who"
+        )
         said = el("span", el("b", words.percent(found)), el("small", words.bounds(found)), class_="what")
         classes = f"row arm-{arm}" + (" control" if control else "") + (" marked" if arm == marked else "")
         rows.append(el("div", label, interval(arm, found, height=30 if about else 22), said, class_=classes))
-    return el("div", flat(rows), el("div", el("span"), scale(TICKS if about else TICKS[::2]), el("span"), class_="row axis"), class_="arms")
+    return el(
+        "div",
+        flat(rows),
+        el("div", el("span"), scale(TICKS if about else TICKS[::2]), el("span"), class_="row axis"),
+        class_="arms",
+    )

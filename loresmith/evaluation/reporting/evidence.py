@@ -26,7 +26,7 @@ def findings(report: Report) -> Markup | None:
         lead = "The arms agree on something else, or the accepted answer stands nowhere in its documents."
         parts.append(_list("Accepted answers in doubt", lead, [_suspect(row) for row in gold]))
     if missing:
-        lead = "There is an accepted answer, but no passage that holds it was found. Perhaps documents are missing."
+        lead = "An accepted answer, but no passage that holds it: documents may be missing."
         parts.append(_list("Questions that found nothing", lead, [el("li", link(row)) for row in missing]))
     return section("findings", "Look at these yourself", None, el("div", parts, class_="cards roomy"))
 
@@ -59,11 +59,18 @@ def fairness(report: Report) -> Markup:
     parts: list[Markup | None] = [el("p", warning, class_="caution") for warning in warnings]
     if removed:
         rows = [
-            el("tr", el("td", r["question"]), el("td", r.get("beside") or ""), el("td", r["reason"], class_="soft"))
+            el(
+                "tr",
+                el("td", r["question"]),
+                el("td", r.get("beside") or ""),
+                el("td", r["reason"], class_="soft"),
+            )
             for r in removed
         ]
         head = el("tr", [el("th", t, scope="col") for t in ("Left out", "Too close to", "Why")])
-        inner = el("div", el("table", el("thead", head), el("tbody", rows), class_="text"), class_="wide", tabindex=0)
+        inner = el(
+            "div", el("table", el("thead", head), el("tbody", rows), class_="text"), class_="wide", tabindex=0
+        )
         title = f"{words.counted(len(removed), 'question')} left out"
         parts.append(el("details", el("summary", title), inner, open=len(removed) <= 5))
     else:
@@ -123,7 +130,9 @@ def _published(
 
 
 def _table(titles: Sequence[str], rows: Sequence[Markup], *, numbers: Sequence[int]) -> Markup:
-    head = el("tr", [el("th", t, scope="col", class_="n" if i in numbers else None) for i, t in enumerate(titles)])
+    head = el(
+        "tr", [el("th", t, scope="col", class_="n" if i in numbers else None) for i, t in enumerate(titles)]
+    )
     body = el("table", el("thead", head), el("tbody", rows), class_="text")
     return el("div", body, class_="wide", tabindex=0)
 
@@ -144,7 +153,9 @@ def method(report: Report) -> Markup:
         *((key.replace("_", " ").capitalize(), value) for key, value in settings.items()),
         ("Versions", _joined(*(f"{k} {v}" for k, v in (report.get("versions") or {}).items()))),
     ]
-    shown = [el("div", el("dt", name), el("dd", str(value))) for name, value in facts if value not in (None, "")]
+    shown = [
+        el("div", el("dt", name), el("dd", str(value))) for name, value in facts if value not in (None, "")
+    ]
     lead = (
         "Every arm had the same questions, weights, decoding, output limit and instructions; both arms that "
         "read had the same index. The controls show the ceiling of retrieval (Oracle) and how much is only "

@@ -80,7 +80,10 @@ def render(report: Mapping[str, Any], rows_: Iterable[Mapping[str, Any]]) -> str
             el("a", "To the questions", href="#questions", class_="skip"),
             _top(name, [*(k for k in NAVIGATION if k in shown), "questions"]),
             el("main", body, _questions()),
-            el("footer", f"Loresmith, report {report['id']}. Made on this machine; nothing was sent anywhere."),
+            el(
+                "footer",
+                f"Loresmith, report {report['id']}. Made on this machine; nothing was sent anywhere.",
+            ),
             el("script", Markup(_data(rows.data(report, rows_))), type="application/json", id="data"),
             el("script", Markup(script)),
         ),
@@ -119,7 +122,12 @@ def _questions() -> Markup:
     need = el("noscript", el("p", "The list of questions needs JavaScript; the figures above do not."))
     return el(
         "section",
-        el("div", el("h2", "Every question"), el("p", id="count", class_="lead", role="status"), class_="head"),
+        el(
+            "div",
+            el("h2", "Every question"),
+            el("p", id="count", class_="lead", role="status"),
+            class_="head",
+        ),
         need,
         el("div", id="filters"),
         el("div", id="list"),

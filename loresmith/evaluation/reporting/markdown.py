@@ -164,8 +164,14 @@ def _question(row: Mapping[str, Any]) -> str:
 def _doubt(row: Mapping[str, Any]) -> str:
     gold = row.get("gold")
     accepted = gold if isinstance(gold, str) else " / ".join(gold or ())
-    said = f", but {' and '.join(words.NAMES.get(a, a) for a in row['arms'])} say “{plain(row['said'])}”" if row.get("said") else ""
-    return f"accepted is “{plain(accepted)}”{said}{'; ' + plain(row['document']) if row.get('document') else ''}"
+    said = (
+        f", but {' and '.join(words.NAMES.get(a, a) for a in row['arms'])} say “{plain(row['said'])}”"
+        if row.get("said")
+        else ""
+    )
+    return (
+        f"accepted is “{plain(accepted)}”{said}{'; ' + plain(row['document']) if row.get('document') else ''}"
+    )
 
 
 def _some(lines: Sequence[str]) -> Iterator[str]:
@@ -183,7 +189,7 @@ def _fairness(report: Report) -> Iterator[str]:
     yield ""
     yield from (f"- {plain(warning)}" for warning in warnings)
     if removed:
-        yield f"- {words.counted(len(removed), 'question')} left out, for being in the training data or too close to it:"
+        yield f"- {words.counted(len(removed), 'question')} left out as too close to the training data:"
         for row in removed[:LISTED]:
             yield f"  - {plain(row['question'])} ({plain(row['reason'])})"
 

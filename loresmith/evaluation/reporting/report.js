@@ -61,12 +61,12 @@
   }
 
   function body(row) {
-    const gold = row.a === null || row.a === undefined ? "Not answerable from the documents: silence is right." : row.a.join("  /  ");
+    const gold = row.a === null ? "Not answerable from the documents: silence is right."
+      : row.a.length ? row.a.join("  /  ") : "No accepted answer is given.";
     const from = [...(row.where || []), ...(row.wanted || [])].join(" · ");
-    const known = row.s === "general" || row.a === undefined ? "Expected" : "Accepted answer";
     return el("div", { class: "body" },
       el("div", { class: "gold" },
-        el("p", {}, el("b", {}, row.a ? `${known}: ` : ""), gold),
+        el("p", {}, el("b", {}, row.a && row.a.length ? "Accepted answer: " : ""), gold),
         from ? el("p", {}, from) : null,
         el("p", {}, [row.id, row.origin].filter(Boolean).join(" · "))),
       el("div", { class: "answers" }, data.arms.filter((arm) => row.arms[arm.key]).map((arm) => card(arm, row.arms[arm.key]))));

@@ -52,9 +52,9 @@ def outcome(score: Mapping[str, Any]) -> str:
         return "invented" if score["answered"] else "silent"
     if not score["answered"]:
         return "refused"
-    if not score.get("right"):
+    if score.get("right") is False:
         return "wrong"
-    return "form" if score.get("form") is False else "right"
+    return "right" if score["success"] >= 0.5 else "form"
 
 
 class _Passages:
@@ -69,7 +69,12 @@ class _Passages:
         if key not in self.known:
             self.known[key] = len(self.listed)
             self.listed.append(
-                {"d": hit["document"], "w": place(hit), "h": " › ".join(hit.get("heading") or ()), "t": hit["text"]}
+                {
+                    "d": hit["document"],
+                    "w": place(hit),
+                    "h": " › ".join(hit.get("heading") or ()),
+                    "t": hit["text"],
+                }
             )
         return self.known[key]
 
@@ -148,4 +153,6 @@ def _units(text: str) -> int:
 
 def _filled(**values: Any) -> dict[str, Any]:
     """Without what is empty; `a: None` says that nothing is accepted but silence."""
-    return {k: v for k, v in values.items() if k == "a" or (v not in ("", [], None, {}) and v is not False) or k == "arms"}
+    return {
+        k: v for k, v in values.items() if k in ("a", "arms") or (v not in ("", [], None) and v is not False)
+    }

@@ -23,7 +23,9 @@ def section(anchor: str, title: str, lead: str | Markup | None, *parts: Markup |
 
 def link(question: Mapping[str, Any]) -> Markup:
     """A question's words, leading to its answers further down."""
-    return el("a", question.get("question") or question["id"], href=f"#q-{quote(str(question['id']), safe='')}")
+    return el(
+        "a", question.get("question") or question["id"], href=f"#q-{quote(str(question['id']), safe='')}"
+    )
 
 
 def verdict(report: Report) -> Markup:
@@ -36,7 +38,13 @@ def verdict(report: Report) -> Markup:
     asked = max((words.dig(found, "correct", "n") or 0 for found in report["arms"].values()), default=0)
     head = el(
         "header",
-        el("p", [el("span", k, class_=f"kick kick-{said['kind'] if not i else 'more'}") for i, k in enumerate(kicker)]),
+        el(
+            "p",
+            [
+                el("span", k, class_=f"kick kick-{said['kind'] if not i else 'more'}")
+                for i, k in enumerate(kicker)
+            ],
+        ),
         el("h1", words.tied(said["headline"])),
         class_="headline",
     )
@@ -124,7 +132,11 @@ Row = tuple[str, tuple[str, ...], Callable[[Any], str]]
 
 def table(report: Report, names: Sequence[str], groups: Sequence[tuple[str, Sequence[Row]]]) -> Markup:
     """Figures with an arm a column; rows that nobody knows are left out."""
-    head = el("tr", el("th", scope="col"), [el("th", words.NAMES[a], scope="col", class_=f"n arm-{a}") for a in names])
+    head = el(
+        "tr",
+        el("th", scope="col"),
+        [el("th", words.NAMES[a], scope="col", class_=f"n arm-{a}") for a in names],
+    )
     bodies = []
     for title, rows in groups:
         lines = []
@@ -134,7 +146,11 @@ def table(report: Report, names: Sequence[str], groups: Sequence[tuple[str, Sequ
                 cells = [el("td", value, class_="n") for value in values]
                 lines.append(el("tr", el("th", label, scope="row"), cells))
         if lines:
-            over = el("tr", el("th", title, colspan=len(names) + 1, scope="rowgroup"), class_="over") if title else None
+            over = (
+                el("tr", el("th", title, colspan=len(names) + 1, scope="rowgroup"), class_="over")
+                if title
+                else None
+            )
             bodies.append(el("tbody", over, lines))
     return el("div", el("table", el("thead", head), bodies, class_="figures"), class_="wide", tabindex=0)
 
@@ -147,7 +163,8 @@ def quality(report: Report) -> Markup:
             ("Served", ("correct",), share), ("Right, whatever the form", ("right",), share),
             ("Exactly the accepted answer", ("secondary", "exact"), share),
             ("Figures right", ("secondary", "figures"), share),
-            ("Token F1", ("secondary", "f1"), words.figure), ("ROUGE-L", ("secondary", "rouge_l"), words.figure),
+            ("Token F1", ("secondary", "f1"), words.figure),
+            ("ROUGE-L", ("secondary", "rouge_l"), words.figure),
             ("Failed calls", ("errors",), words.count),
         ]),
         ("Silence", [

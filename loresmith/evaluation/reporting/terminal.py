@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 Report = Mapping[str, Any]
 
-COLOURS = {"base": "default", "rag": "cyan", "tuned": "yellow", "both": "magenta", "oracle": "dim", "format": "dim"}
+COLOURS = {
+    "base": "default",
+    "rag": "cyan",
+    "tuned": "yellow",
+    "both": "magenta",
+    "oracle": "dim",
+    "format": "dim",
+}
 WIDTH = 30
 """Characters of a bar: a step is about three points."""
 
@@ -24,23 +31,38 @@ WIDTH = 30
 def render(report: Report) -> RenderableType:
     """What `compare` and `report` print, for a rich console."""
     from rich.console import Group
-    from rich.padding import Padding
     from rich.text import Text
 
     said = report["verdict"]
-    winner = said.get("winner")
+    winner, best = said.get("winner"), said["recommended"]
     kind = f"Winner: {words.NAMES[winner]}" if winner else words.KINDS[said["kind"]]
-    head = Text.assemble((kind, "bold green" if winner else "bold yellow"), "\n", (_plain(said["headline"]), "bold"))
-    reasons = [Padding(Text(f"· {_plain(reason)}"), (0, 0, 0, 0)) for reason in said.get("reasons", ())]
-    advice = Text.assemble("Recommended: ", (words.NAMES[said["recommended"]], "bold"), f", {words.ABOUT[said['recommended']]}")
-    return Group(head, "", _arms(report), "", *reasons, *(["", *_odd(report)] if _odd(report) else []), "", advice)
+    parts: list[RenderableType] = [
+        Text(kind, style="bold green" if winner else "bold yellow"),
+        Text(_plain(said["headline"]), style="bold"),
+        Text(),
+        _arms(report),
+        Text(),
+        *(Text(f"· {_plain(reason)}") for reason in said.get("reasons", ())),
+    ]
+    if odd := _odd(report):
+        parts += [Text(), *odd]
+    parts += [Text(), Text.assemble("Recommended: ", (words.NAMES[best], "bold"), f", {words.ABOUT[best]}.")]
+    return Group(*parts)
 
 
 def _arms(report: Report) -> RenderableType:
     from rich.table import Table
 
     shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    titles = ("", "0" + " " * (WIDTH - 4) + "100", "served", "interval", "an answer", "set up", "change a fact")
+    titles = (
+        "",
+        "0" + " " * (WIDTH - 4) + "100",
+        "served",
+        "interval",
+        "an answer",
+        "set up",
+        "change a fact",
+    )
     for i, title in enumerate(titles):
         shown.add_column(title, justify="left" if i < 2 else "right", header_style="dim", no_wrap=True)
     for arm in words.arms(report):

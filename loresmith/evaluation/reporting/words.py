@@ -14,7 +14,14 @@ UNKNOWN = "–"
 NARROW = "\u202f"
 """The narrow no-break space between a number and its unit."""
 
-NAMES = {"base": "Base", "rag": "RAG", "tuned": "Tuned", "both": "Both", "oracle": "Oracle", "format": "Format"}
+NAMES = {
+    "base": "Base",
+    "rag": "RAG",
+    "tuned": "Tuned",
+    "both": "Both",
+    "oracle": "Oracle",
+    "format": "Format",
+}
 ABOUT = {
     "base": "the model alone",
     "rag": "finds and quotes passages",
@@ -141,7 +148,9 @@ def size(value: Any) -> str:
         return UNKNOWN
     for unit in ("B", "kB", "MB", "GB"):
         if known < 999.5:
-            return f"{known:.0f}{NARROW}{unit}" if known >= 9.95 or unit == "B" else f"{known:.1f}{NARROW}{unit}"
+            return (
+                f"{known:.0f}{NARROW}{unit}" if known >= 9.95 or unit == "B" else f"{known:.1f}{NARROW}{unit}"
+            )
         known /= 1000
     return f"{known:.1f}{NARROW}TB"
 
