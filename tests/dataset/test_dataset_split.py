@@ -45,7 +45,7 @@ def test_a_document_keeps_its_split_when_others_come():
     assert split(rows, DatasetSection(seed=1)) != after
 
 
-def test_facts_that_train_give_some_unseen_wordings_to_dev_and_keep_the_others():
+def test_facts_that_train_give_some_unseen_wordings_to_dev_and_test_and_keep_the_others():
     rows = facts(40, 5, 4)
     found = split(rows)
     held = documents_of(rows, found)
@@ -54,15 +54,35 @@ def test_facts_that_train_give_some_unseen_wordings_to_dev_and_keep_the_others()
     assert len({r.fact for r in dev}) == len(dev) == found.figures["dev_unseen_wordings"]
     assert all(train_facts[r.fact] == 3 for r in dev)
     assert 0.07 < len(dev) / (len(dev) + train_facts.total()) < 0.13
+    unseen = [r for r in rows if found[r.id] == "test" and train_facts[r.fact]]
+    assert len({r.fact for r in unseen}) == len(unseen) == found.figures["test_unseen_wordings"] > 30
+    assert all(train_facts[r.fact] == 3 for r in unseen)
+    assert not {r.fact for r in unseen} & {r.fact for r in dev}
     # Facts of held-out documents are not taught at all.
-    assert not held["test"] & (held["train"] | held["dev"])
+    untaught = held["test"] - {d for r in unseen for d in r.documents}
+    assert untaught
+    assert not untaught & (held["train"] | held["dev"])
     assert any("not taught" in note for note in found.notes)
+
+
+def test_an_unseen_wording_for_test_is_not_read_with_passages_either():
+    told = facts(40, 5, 4)
+    read = [
+        grounded(r.question, r.answer, r.answer + " So says the manual.", r.documents[0], fact=r.fact)
+        for r in told
+    ]
+    found = split([*told, *read])
+    trained = {r.question for r in read if found.get(r.id) == "train"}
+    facts_taught = {r.fact for r in told if found[r.id] == "train"}
+    unseen = {r.question for r in told if found[r.id] == "test" and r.fact in facts_taught}
+    assert len(unseen) > 30
+    assert not unseen & trained
 
 
 def test_with_few_documents_none_is_held_out_and_that_is_said():
     rows = reading(2, 30) + facts(2, 5, 4)
     found = split(rows)
-    assert documents_of(rows, found)["test"] == set()
+    assert documents_of(rows, found, "grounded")["test"] == set()
     assert "train" in found.values()
     assert any("2 documents with rows: too few" in note for note in found.notes)
 
