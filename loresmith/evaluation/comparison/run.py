@@ -265,11 +265,12 @@ def _index(folder: WorkspaceDir) -> dict[str, Any] | None:
             "documents": len(infos),
             "passages": state.passage_count(generation.id),
             "embedder": generation.embedder,
-            "digest": _digest(infos),
+            "digest": digest(infos),
         }
 
 
-def _digest(infos: Sequence[DocumentInfo]) -> str:
+def digest(infos: Sequence[DocumentInfo]) -> str:
+    """Changes with any document of the index."""
     raw = json.dumps(sorted((info.id, info.version) for info in infos))
     return hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
@@ -421,7 +422,7 @@ class _Asking:
 
     def _check_documents(self) -> None:
         index = self._manifest["index"]
-        if index is not None and _digest(self._workspace.documents()) != index["digest"]:
+        if index is not None and digest(self._workspace.documents()) != index["digest"]:
             raise StorageError(
                 "The documents were synchronised while they were being asked about.",
                 "Run the command again: it compares over the new index.",
