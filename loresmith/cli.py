@@ -14,6 +14,7 @@ import typer
 
 from loresmith import __version__
 from loresmith.commands import (
+    advise,
     ask,
     calibrate,
     chat,
@@ -50,6 +51,7 @@ dataset.register(app)
 plan.register(app)
 train.register(app)
 compare.register(app)
+advise.register(app)
 report.register(app)
 rate.register(app)
 releases.register(app)

@@ -163,6 +163,7 @@ def promote(
     *,
     report: Mapping[str, Any] | None = None,
     across: Mapping[str, Any] | None = None,
+    remarks: Sequence[str] = (),
     reason: str = "",
 ) -> Release:
     """Let an arm answer from now on where no arm is named.
@@ -172,6 +173,7 @@ def promote(
         report: the object of report.json that speaks for it.
         across: pairs "candidate", "present" where the present release was measured in another report
             (`evaluation.succession.across`).
+        remarks: what a person should know of the report, kept beside the gate's own notes.
         reason: opens a closed gate, and is kept.
 
     Raises:
@@ -185,7 +187,7 @@ def promote(
         present = before[-1] if before and before[-1].returns_to != START else None
         chosen = _chosen(arm, report)
         adapter = _adapter(folder, chosen, report)
-        seen = examine(folder, chosen, report, present, across) if report is not None else None
+        seen = examine(folder, chosen, report, present, across, remarks) if report is not None else None
         _let_through(chosen, seen, reason)
         model = report["model"] if report is not None else {}
         made = Release(
@@ -251,12 +253,13 @@ def examine(
     report: Mapping[str, Any],
     present: Release | None,
     across: Mapping[str, Any] | None = None,
+    remarks: Sequence[str] = (),
 ) -> Gate:
     """What the gate sees of `arm` in `report`, against what answers now."""
     against = present.id if present else ""
     model = report["model"]
     problems = list(other_model(folder, str(model["name"]), model.get("fingerprint") or ""))
-    notes = list(_remarks(arm, report))
+    notes = [*remarks, *_remarks(arm, report)]
     now = present.arm if present else DEFAULT
     measured = {name: figures for name, figures in report["arms"].items() if figures.get("questions")}
     checks: list[Check] = []

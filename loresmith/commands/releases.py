@@ -47,7 +47,8 @@ def promote(
         folder = workspace.folder
         found = succession.report(folder, report)
         across = succession.across(folder, found, arm, book.current(folder)) if found else None
-        made = book.promote(folder, arm, report=found, across=across, reason=reason)
+        remarks = succession.stale(folder, found) if found else []
+        made = book.promote(folder, arm, report=found, across=across, remarks=remarks, reason=reason)
     if call.json:
         call.emit({"release": to_dict(made), "current": made.id})
         return DONE

@@ -17,9 +17,11 @@ from loresmith.answering.text import fold
 from loresmith.errors import UsageError
 from loresmith.evaluation import statistics
 from loresmith.evaluation.comparison import report as reports
-from loresmith.evaluation.comparison import scores, store
+from loresmith.evaluation.comparison import run, scores, store
 from loresmith.evaluation.comparison.values import STRATA, Question
 from loresmith.releases import Release
+from loresmith.state import State
+from loresmith.training import adapters
 from loresmith.types import Arm
 from loresmith.workspace import WorkspaceDir
 
@@ -37,6 +39,24 @@ def report(folder: WorkspaceDir, name: str | None = None) -> dict[str, Any] | No
     if name is None and store.latest(folder.reports_dir) is None:
         return None
     return reports.compute(store.find(folder.reports_dir, name))
+
+
+def stale(folder: WorkspaceDir, found: Mapping[str, Any]) -> list[str]:
+    """Why a comparison may speak of another state than the present one: other documents, another
+    adapter."""
+    said = []
+    adapter = (found.get("adapter") or {}).get("id")
+    now = adapters.current(folder.adapters_dir)
+    if now is not None and now.id != adapter:
+        said.append(f"the report {found['id']} compared {adapter or 'no adapter'}, and {now.id} is in use")
+    index = found.get("index") or {}
+    with State.open(folder.state_path) as state:
+        generation, infos = state.current(), state.infos()
+    if generation is not None and index.get("generation") not in (None, generation.folder):
+        said.append(f"the index was built anew since the report {found['id']}")
+    elif index.get("digest") not in (None, run.digest(infos)):
+        said.append(f"documents were added, changed or removed since the report {found['id']}")
+    return said
 
 
 def across(

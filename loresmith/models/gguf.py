@@ -106,6 +106,27 @@ def read(path: Path) -> GGUF:
         raise ModelError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from error
 
 
+def arrays(path: Path, *keys: str) -> dict[str, list[Any]]:
+    """Arrays of the head at their full length, which `read` leaves out; a key that is not there is
+    left out.
+
+    Raises:
+        ModelError: as `read`.
+    """
+    read(path)
+    found: dict[str, list[Any]] = {}
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        reader = _Reader(data)
+        reader.number("I"), reader.number("Q")
+        for _ in range(reader.number("Q")):
+            key, kind = reader.string(), reader.number("I")
+            if key in keys and kind == 9:
+                found[key] = reader.array(limit=None)
+            else:
+                reader.value(kind)
+    return found
+
+
 def _parse(path: Path, data: mmap.mmap) -> GGUF:
     try:
         reader = _Reader(data)
