@@ -211,7 +211,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--facts", type=int, default=100)
-    parser.add_argument("--wordings", type=int, default=4, choices=range(1, 6))
+    parser.add_argument("--wordings", type=int, default=5, choices=range(1, 6))
     parser.add_argument("--effort", choices=("quick", "normal", "thorough"), default="normal")
     parser.add_argument("--method", action="append", choices=("lora", "qlora"), help="default: both")
     parser.add_argument("--seed", type=int, default=0)

@@ -131,7 +131,7 @@ class AnswerSection(Section):
 class DatasetSection(Section):
     """What `loresmith dataset build` makes of the documents."""
 
-    wordings: int = Field(4, ge=1, description="wordings of each fact; accuracy grows with them")
+    wordings: int = Field(5, ge=1, description="wordings of each fact; accuracy grows with them")
     grounded: float = Field(0.5, ge=0, le=1, description="share of rows that come with passages (arm both)")
     distractors: int = Field(2, ge=0, description="passages beside the right one")
     without_gold: float = Field(
