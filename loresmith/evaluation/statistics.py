@@ -163,8 +163,13 @@ def _draws(clusters: int, seed: int, resamples: int) -> npt.NDArray[np.uint16]:
     arms, so that their intervals differ by the answers alone."""
     random = np.random.default_rng([seed, clusters, resamples])
     counts = np.empty((resamples, clusters), np.uint16)
-    for row in range(resamples):
-        counts[row] = np.bincount(random.integers(0, clusters, clusters), minlength=clusters)
+    step = max(1, _CELLS // clusters)
+    for start in range(0, resamples, step):
+        rows = min(step, resamples - start)
+        drawn = random.integers(0, clusters, (rows, clusters)) + clusters * np.arange(rows)[:, None]
+        counts[start : start + rows] = np.bincount(drawn.ravel(), minlength=rows * clusters).reshape(
+            rows, clusters
+        )
     return counts
 
 
