@@ -144,7 +144,7 @@ def test_written_again_nothing_changes(folder):
     assert report.write(folder)["verdict"]["winner"] == "rag"
     assert {name: (folder / name).read_bytes() for name in before} == before
     assert json.loads(before[report.JSON])["id"] == "0123456789ab"
-    assert b"rag wins" in before[report.HTML]
+    assert b"wins: it served 63 of 70 questions" in before[report.HTML]
 
 
 def test_a_failed_call_is_named_and_counts_as_not_served(tmp_path):
@@ -176,7 +176,8 @@ def test_an_arm_that_was_hardly_begun_does_not_take_the_questions_of_the_others(
     assert made["arms"]["rag"]["correct"]["n"] == 40
     assert made["arms"]["tuned"]["correct"]["n"] == 0
     assert made["verdict"]["winner"] == "rag"
-    assert any("tuned answered 2 of 40 questions, too few" in w for w in made["questions"]["warnings"])
+    assert "tuned answered 2 of 40 questions (too few to count)" in made["questions"]["warnings"][-1]
+    assert made["questions"]["warnings"][-1] in made["verdict"]["reasons"]
 
 
 def test_nothing_answered_yet_is_a_report_too(tmp_path):

@@ -87,7 +87,8 @@ def doubt(overall: Part, kind: VerdictKind, needed: int | None) -> Iterator[str]
     n = overall.asked
     if kind == "more_questions":
         share = min(max(overall.arms[overall.best()].value, 0.05), 0.95)
-        sizes = sorted({n, 3 * n, max(needed, n)})
+        # The normal distribution says nothing of fewer than ten.
+        sizes = sorted({max(n, 10), max(3 * n, 30), max(needed, n)})
         widths = [f"±{100 * statistics.half_width(share, size):.1f} points with {size:,}" for size in sizes]
         yield (
             f"About {needed:,} questions would settle it (80 % power). A share of {100 * share:.0f} % is"
@@ -99,6 +100,7 @@ def doubt(overall: Part, kind: VerdictKind, needed: int | None) -> Iterator[str]
 
 def circumstances(kind: VerdictKind, around: Around) -> Iterator[str]:
     """What stood in the way: missing documents, failed calls, arms that were not asked."""
+    yield from around.notes
     if around.missing:
         if kind != "documents_missing":
             yield _missing(around)

@@ -133,6 +133,7 @@ def _compute(read: _Read) -> dict[str, Any]:
     latency = {
         arm: tally.latency([s for s in found if s.stratum != "general"]) for arm, found in by_arm.items()
     }
+    unfinished = _unfinished(read, overall)
     around = Around(
         strata=strata,
         order=tally.order(cost, latency),
@@ -142,6 +143,7 @@ def _compute(read: _Read) -> dict[str, Any]:
         answerable=sum(bool(q.answer) and q.stratum != "general" for q in read.questions),
         errors={arm: sum(bool(s.error) for s in found) for arm, found in by_arm.items()},
         skipped=(manifest.get("checks") or {}).get("skipped") or {},
+        notes=unfinished,
     )
     decided = verdict.decide(overall, around, alpha=test.alpha)
     none = test.interval([], [])
@@ -165,7 +167,7 @@ def _compute(read: _Read) -> dict[str, Any]:
             "asked": len(read.questions),
             "by_stratum": {s: n for s in STRATA if (n := sum(q.stratum == s for q in read.questions))},
             "removed": manifest.get("removed") or [],
-            "warnings": [*(manifest.get("warnings") or []), *_unfinished(read, overall)],
+            "warnings": [*(manifest.get("warnings") or []), *unfinished],
             "source": manifest.get("source", ""),
         },
         "arms": {
@@ -225,17 +227,20 @@ def _judgements(read: _Read) -> list[dict[str, Any]]:
     return found
 
 
-def _unfinished(read: _Read, overall: Part) -> Iterator[str]:
-    """What a comparison that was broken off cannot say."""
+def _unfinished(read: _Read, overall: Part) -> list[str]:
+    """What a comparison that was broken off cannot say; empty where it is finished."""
+    said = []
     for arm in read.manifest["arms"]:
         wanted = sum(arm in store.wanted(read.manifest, q) for q in read.questions)
         done = sum(arm in answers for answers in read.answers.values())
         if done < wanted:
-            left = arm in CONTENDERS and arm not in overall.contenders
-            yield (
-                f"The comparison is not finished: {arm} answered {done:,} of {wanted:,} questions"
-                f"{', too few to be compared' if left else ''}. Run `loresmith compare` again: it goes on."
+            few = done and arm in CONTENDERS and arm not in overall.contenders
+            said.append(
+                f"{arm} answered {done:,} of {wanted:,} questions{' (too few to count)' if few else ''}"
             )
+    if not said:
+        return []
+    return [f"The comparison is not finished: {', '.join(said)}. Run `loresmith compare` again: it goes on."]
 
 
 def _rows(read: _Read) -> Iterator[dict[str, Any]]:

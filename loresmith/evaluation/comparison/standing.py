@@ -90,6 +90,7 @@ class Around:
         answerable: how many questions can be answered.
         errors: failed calls by arm.
         skipped: why an arm was not asked.
+        notes: sentences that belong to the reasons as they are.
     """
 
     strata: Mapping[Stratum, Part] = field(default_factory=dict)
@@ -100,6 +101,7 @@ class Around:
     answerable: int = 0
     errors: Mapping[ArmName, int] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 def turned(pair: Pair) -> Pair:
