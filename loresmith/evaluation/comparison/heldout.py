@@ -69,9 +69,7 @@ def build(workspace: Workspace, known: Taught, infos: Sequence[DocumentInfo]) ->
     if long:
         warnings.append(f"{long} held-out rows are long prose, which no code can judge: not asked.")
     if not any(q.stratum == "unanswerable" for q in questions):
-        warnings.append(
-            "No held-out question is unanswerable: whether it refuses to guess is not measured."
-        )
+        warnings.append("No held-out question is unanswerable: whether it refuses to guess is not measured.")
     return Prepared(
         questions=questions,
         removed=removed,
@@ -118,9 +116,11 @@ def _stratum(row: Example, facts: set[str], documents: set[str]) -> Stratum | No
 
 def _gold(row: Example) -> tuple[str, ...]:
     """What is accepted: the value, else a short answer; nothing where neither can be judged."""
-    if row.value and len(tokens(row.value)) <= _LONGEST:
+    asked = set(normal(row.question).split())
+    # A question that holds the value itself asks for the other end of the fact.
+    if set(normal(row.value).split()) - asked and len(tokens(row.value)) <= _LONGEST:
         return (row.value,)
-    own = set(normal(row.answer).split()) - set(normal(row.question).split())
+    own = set(normal(row.answer).split()) - asked
     return (row.answer,) if own and len(own) <= _LONGEST and len(tokens(row.answer)) <= 2 * _LONGEST else ()
 
 
