@@ -58,6 +58,15 @@ def test_a_right_answer_is_no_reason_to_doubt():
     assert findings.suspect_gold([ASKED], answers(rag=right, oracle=right), []) == []
 
 
+def test_one_may_say_more_than_the_other_but_not_something_else():
+    passage = "Above 100 °C the bolt takes 25 Nm."
+    longer = said("Above 100 °C it takes 25 Nm.", passage, passage)
+    found = findings.suspect_gold([ASKED], answers(rag=quoting(), both=longer), [])
+    assert found[0]["arms"] == ["rag", "both"]
+    for other in ("It takes 26 Nm.", "It is bolted."):
+        assert findings.suspect_gold([ASKED], answers(rag=quoting(), both=said(other)), []) == []
+
+
 def test_words_count_where_there_are_no_figures():
     asked = question(7, question="What is the seal made of?", answer=("Viton",))
     quoted = said("The seal is made of EPDM.", "made of EPDM", "The seal is made of EPDM rubber.")

@@ -117,13 +117,13 @@ def _quoted(answer: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str]
 
 
 def _agree(question: str, one: str, other: str, *, within: bool = False) -> bool:
-    """Whether two answers give the same figures and codes beyond those of the question, or, without
-    any, the same words; `within`: whether `other` holds what `one` gives."""
+    """Whether two answers give the same figures and codes beyond those of the question (one of them
+    may give more), or, without any, the same words; `within`: whether `other` holds what `one` gives."""
     ours, theirs = _hard(one, question), _hard(other, question)
-    if ours:
-        return ours <= theirs if within else ours == theirs
-    if theirs and not within:
-        return False
+    if within and ours:
+        return ours <= theirs
+    if not within and (ours or theirs):
+        return bool(ours and theirs) and (ours <= theirs or theirs <= ours)
     asked = set(normal(question).split())
     mine, yours = set(normal(one).split()) - asked, set(normal(other).split()) - asked
     if not mine or not yours:
