@@ -16,7 +16,7 @@ from typing import Any
 from learning import KINDS, NAMES, SUBJECTS
 
 # One passage holds a data sheet; two of them are enough to choose from, and keep the prompts short.
-_QUICK = {"model.max_tokens": 48, "retrieval.k": 3, "dataset.test_share": 0, "dataset.dev_share": 0}
+_QUICK = {"model.max_tokens": 40, "retrieval.k": 3, "dataset.test_share": 0, "dataset.dev_share": 0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,7 +212,7 @@ def fresh(seed: int) -> World:
             for wording in fact.trained
         ],
         built=32,
-        steps=110,
+        steps=90,
         questions=questions,
         before={
             q["id"]: old.value
@@ -279,7 +279,7 @@ def style(seed: int) -> World:
             for number, (said, _) in enumerate(pairs, 1)
         },
         rows=rows,
-        steps=130,
+        steps=100,
         questions=[*questions, *leaked],
         leaks=tuple(q["id"] for q in leaked),
         settings=_QUICK,
@@ -325,6 +325,7 @@ def form(seed: int) -> World:
         questions=[
             {**fact.question(number % 2, "indexed"), "pattern": _SLASHED} for number, fact in enumerate(asked)
         ],
+        controls=False,
         settings={**_QUICK, "retrieval.k": 2},
     )
 
@@ -381,6 +382,7 @@ def known(seed: int) -> World:
         documents=documents,
         built=120,
         steps=40,
+        controls=False,
         questions=[
             {
                 "id": f"known-{number:02}",
