@@ -99,11 +99,10 @@ def advise(
                 facts = over(facts, {"known": known.share}, f"the model alone: {how}")
             found = succession.report(workspace.folder)
             if found:
-                model = found["model"]
+                measured = found["model"]
+                weights = measured.get("fingerprint") or ""
                 stale = [
-                    *releases.other_model(
-                        workspace.folder, str(model["name"]), model.get("fingerprint") or ""
-                    ),
+                    *releases.other_model(workspace.folder, str(measured["name"]), weights),
                     *succession.stale(workspace.folder, found),
                 ]
     if not (no_interview or call.json) and sys.stdin.isatty() and call.stderr.is_terminal:

@@ -133,7 +133,9 @@ def compare(
         from loresmith.evaluation import judging
 
         with call.progress() as progress:
-            judging.judge(place, judge, progress)
+            judged = judging.judge(place, judge, progress, settings=folder.config.model)
+        if judged.unclear:
+            call.note(f"{judged.rater} said neither yes nor no of {counted(judged.unclear, 'answer')}.")
     _show(call, place)
     return DONE
 
