@@ -11,8 +11,9 @@ equal, and still agree and hang together as real ones do.
     two equal       two arms are equal and far ahead of the others: the tie must not be broken
     a true lead     one arm serves 5, 10 or 20 points more: how often is it found
 
-Statistics, verdict and thresholds are the product's own. Beside the table: how often the interval of a
-difference holds the truth, and how often the verdict asks for more questions.
+Statistics, verdict and thresholds are the product's own. A false difference: any two truly equal arms
+are called significantly different, of all the pairs there are. Beside it: how often the verdict asks for
+more questions, and how often the interval of a difference holds the truth.
 """
 
 from __future__ import annotations
@@ -41,11 +42,12 @@ BEHIND = 0.4
 
 @dataclass(frozen=True)
 class Outcome:
-    """One simulated comparison: what was decided, and whether the interval held the true difference."""
+    """One simulated comparison: what was decided, whether two truly equal arms were called different,
+    and whether the interval held the true difference."""
 
     winner: str | None
-    recommended: str
     kind: str
+    apart: bool
     held: bool
 
 
@@ -114,7 +116,9 @@ def simulate(
         said = verdict.decide(part)
         pair = part.pair("rag", "both")
         held = pair is not None and pair.difference.low <= lead <= pair.difference.high
-        yield Outcome(said.winner, said.recommended, said.kind, held)
+        same = {"rag", "both"} if equal == 2 else set(CONTENDERS) - ({"rag"} if lead else set())
+        apart = any(p.significant for p in part.pairs if {p.one, p.other} <= same)
+        yield Outcome(said.winner, said.kind, apart, held)
 
 
 def compared(clusters: Sequence[np.ndarray]) -> Part:
@@ -155,6 +159,7 @@ def table(
                     "questions": n,
                     "comparisons": comparisons,
                     "false_winner": (len(named) - len(true)) / comparisons,
+                    "false_difference": sum(o.apart for o in outcomes) / comparisons,
                     "true_winner": len(true) / comparisons,
                     "more_questions": sum(o.kind == "more_questions" for o in outcomes) / comparisons,
                     "interval_held": sum(o.held for o in outcomes) / comparisons,
@@ -185,12 +190,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     questions = np.concatenate(pool)
     shares = ", ".join(f"{share:.2f}" for share in questions.mean(0))
     print(f"{len(questions)} stored questions in {len(pool)} clusters; served: {shares}\n")
-    print("| world | questions | false winner | true winner | more questions | interval holds |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print(
+        "| world | questions | false winner | false difference | true winner | more questions | interval holds |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     for row in rows:
-        shown = ("false_winner", "true_winner", "more_questions", "interval_held")
+        shown = ("false_winner", "false_difference", "true_winner", "more_questions", "interval_held")
         cells = [f"{100 * float(row[key]):.1f} %" for key in shown]
-        cells[1] = cells[1] if str(row["world"]).startswith("a lead") else ""
+        cells[2] = cells[2] if str(row["world"]).startswith("a lead") else ""
         print(f"| {row['world']} | {row['questions']} | {' | '.join(cells)} |")
     equal = [float(row["false_winner"]) for row in rows if not str(row["world"]).startswith("a lead")]
     total = given.comparisons * len(equal)
