@@ -191,7 +191,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     shares = ", ".join(f"{share:.2f}" for share in questions.mean(0))
     print(f"{len(questions)} stored questions in {len(pool)} clusters; served: {shares}\n")
     print(
-        "| world | questions | false winner | false difference | true winner | more questions | interval holds |"
+    print("| world | questions | false winner | false difference | true winner | more asked | held |")
     )
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for row in rows:
