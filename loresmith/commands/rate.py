@@ -89,8 +89,10 @@ def import_(
         call.say(f"{counted(len(sheet.ratings), 'rating')} read, {new:,} of them new{empty}.")
         for row in judged:
             agreed, kappa = words.percent(row["agreement"]), words.kappa(row["kappa"])
-            text = f"Agreement with the automatic score: {agreed} of {row['n']:,}; Cohen's kappa {kappa}."
-            call.say(text.replace(words.NARROW, " "))
+            call.say(
+                f"Agreement with the automatic score: {words.printable(agreed)} of {row['n']:,} answers, "
+                f"Cohen's kappa {kappa}."
+            )
     return FAILED if sheet.problems and not sheet.ratings else DONE
 
 

@@ -26,8 +26,10 @@ def findings(report: Report) -> Markup | None:
         lead = "The arms agree on something else, or the accepted answer stands nowhere in its documents."
         parts.append(_list("Accepted answers in doubt", lead, [_suspect(row) for row in gold]))
     if missing:
-        lead = "An accepted answer, but no passage that holds it: documents may be missing."
-        parts.append(_list("Questions that found nothing", lead, [el("li", link(row)) for row in missing]))
+        lead = (
+            "They have an accepted answer, but nothing here holds it. Add the documents, sync, compare again."
+        )
+        parts.append(_list("Questions without documents", lead, [_missing(row) for row in missing]))
     return section("findings", "Look at these yourself", None, el("div", parts, class_="cards roomy"))
 
 
@@ -39,7 +41,15 @@ def _suspect(row: Mapping[str, Any]) -> Markup:
     if row.get("said"):
         said += [f". {arms or 'Answers'}: ", el("b", row["said"])]
     source = [el("q", row["quote"]), " "] if row.get("quote") else None
-    return el("li", link(row), el("p", said), el("p", source, row.get("document") or None, class_="soft"))
+    place = el("p", source, row["document"], class_="soft") if row.get("document") else None
+    why = el("p", f"In doubt because {row['why']}.", class_="soft") if row.get("why") else None
+    return el("li", link(row), el("p", said), place, why)
+
+
+def _missing(row: Mapping[str, Any]) -> Markup:
+    where = ", ".join(row.get("documents") or ())
+    why = ": ".join(part for part in (row.get("why"), where) if part)
+    return el("li", link(row), el("p", why[:1].upper() + why[1:], class_="soft") if why else None)
 
 
 def _list(title: str, lead: str, items: Sequence[Markup]) -> Markup:
@@ -84,20 +94,26 @@ def judgements(report: Report) -> Markup | None:
     found = report.get("judgements") or []
     if not found:
         return None
-    rows = [
-        el(
-            "tr",
-            el("th", row["rater"], scope="row"),
-            el("td", "a person" if row["kind"] == "person" else "a language model"),
-            el("td", words.count(row.get("rated")), class_="n"),
-            el("td", words.percent(row.get("agreement")), class_="n"),
-            el("td", words.kappa(row.get("kappa")), class_="n"),
-        )
-        for row in found
-    ]
+    rows = []
+    for row in found:
+        sort = "a person" if row["kind"] == "person" else "a language model"
+        rows.append(_agreed(row["rater"], f"{sort}, with the automatic score", row))
+        others = [other for other in row.get("with") or () if other["n"] and other["kind"] == "person"]
+        rows += [_agreed("", f"with {other['rater']}", other) for other in others]
     titles = ("Rater", "", "Answers", "Agreement", "Cohen’s κ")
     lead = "How far others agree with the automatic score. κ is agreement beyond chance: 1 is all, 0 is none."
     return section("judges", "Second opinions", lead, _table(titles, rows, numbers=(2, 3, 4)))
+
+
+def _agreed(who: str, beside: str, found: Mapping[str, Any]) -> Markup:
+    return el(
+        "tr",
+        el("th", who, scope="row"),
+        el("td", beside, class_="soft"),
+        el("td", words.count(found["n"]), class_="n"),
+        el("td", words.percent(found.get("agreement")), class_="n"),
+        el("td", words.kappa(found.get("kappa")), class_="n"),
+    )
 
 
 def literature(report: Report) -> Markup | None:

@@ -89,7 +89,8 @@ def render(report: Mapping[str, Any], rows_: Iterable[Mapping[str, Any]]) -> str
         ),
         lang="en",
     )
-    return f"<!doctype html>\n{page}\n"
+    # A lone surrogate, as a broken document may hold, cannot be written as UTF-8.
+    return f"<!doctype html>\n{page}\n".encode("utf-8", "replace").decode()
 
 
 def asset(name: str) -> str:
@@ -106,8 +107,7 @@ def _data(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    # A lone surrogate, as a broken PDF may hold, cannot be written as UTF-8.
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text
 
 
 def _top(name: str, anchors: Iterable[str]) -> Markup:

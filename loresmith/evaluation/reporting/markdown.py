@@ -17,7 +17,8 @@ Report = Mapping[str, Any]
 LISTED = 20
 """Questions of a list; the rest is in report.html."""
 
-_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~$!&])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~$!&@]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
+"""What marks up, and what GitHub makes a link of by itself."""
 
 
 def render(report: Report) -> str:
@@ -40,7 +41,7 @@ def render(report: Report) -> str:
 
 def plain(text: object) -> str:
     """Words as Markdown shows them, on one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(str(text).split()))
+    return _SPECIAL.sub(r"\\\1", " ".join(words.printable(str(text)).split()))
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, words_: int = 1) -> Iterator[str]:
@@ -53,14 +54,14 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, words_: int =
 
 def _verdict(report: Report) -> Iterator[str]:
     said = report["verdict"]
-    yield f"# {plain(said['headline'])}"
+    yield f"# {plain(words.sentence(said['headline']))}"
     yield ""
     kinds = [words.KINDS[kind] for kind in (said["kind"], *said.get("findings", ()))]
     arm = said["recommended"]
     yield f"**{'. '.join(dict.fromkeys(kinds))}.** Recommended: **{words.NAMES[arm]}** ({words.ABOUT[arm]})."
     yield ""
     for reason in said.get("reasons", ()):
-        yield f"- {plain(reason)}"
+        yield f"- {plain(words.sentence(reason))}"
     worse = [words.STRATUM[s][0].lower() for s in said.get("worse", ()) if s in words.STRATUM]
     if worse:
         yield f"- Significantly worse than another arm on: {', '.join(worse)}."
@@ -152,7 +153,7 @@ def _findings(report: Report) -> Iterator[str]:
     if gold and missing:
         yield ""
     if missing:
-        yield "## Questions that found nothing"
+        yield "## Questions without documents"
         yield ""
         yield from _some([_question(row) for row in missing])
 

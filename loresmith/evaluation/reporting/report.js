@@ -34,7 +34,7 @@
   let data, rows, shown = [], built = 0;
   const CHUNK = 50;
   const SIGN = { right: "✓", silent: "✓", wrong: "✗", form: "✗", invented: "✗", refused: "○", failed: "!", unscored: "·" };
-  const FLAG = { suspect_gold: "accepted answer in doubt", nothing_found: "found nothing", removed: "left out" };
+  const FLAG = { suspect_gold: "accepted answer in doubt", nothing_found: "no documents", removed: "left out" };
   const state = { text: "", stratum: "", flag: "", only: "", preset: "all", arms: {} };
   const served = (answer) => data.served.includes(answer.o);
   const tone = (answer) => (served(answer) ? "good" : answer.o === "unscored" ? "none" : "bad");

@@ -15,6 +15,9 @@ from loresmith.evaluation.reporting.markup import Markup, el
 
 Report = Mapping[str, Any]
 
+BESIDE = 3
+"""Reasons beside the picture of the arms; the others stand below it."""
+
 
 def section(anchor: str, title: str, lead: str | Markup | None, *parts: Markup | None) -> Markup:
     heading = [el("h2", title), el("p", lead, class_="lead") if lead else None]
@@ -45,10 +48,12 @@ def verdict(report: Report) -> Markup:
                 for i, k in enumerate(kicker)
             ],
         ),
-        el("h1", words.tied(said["headline"])),
+        el("h1", words.sentence(said["headline"])),
         class_="headline",
     )
-    reasons = el("ul", [el("li", words.tied(reason)) for reason in said.get("reasons", ())], class_="reasons")
+    reasons = [el("li", words.sentence(reason)) for reason in said.get("reasons", ())]
+    first = el("ul", reasons[:BESIDE], class_="reasons")
+    rest = el("ul", reasons[BESIDE:], class_="reasons rest") if reasons[BESIDE:] else None
     chart = el(
         "div",
         el("h2", "Questions served"),
@@ -57,7 +62,11 @@ def verdict(report: Report) -> Markup:
         class_="card",
     )
     return el(
-        "section", head, el("div", el("div", recommended(report), reasons), chart, class_="two"), id="verdict"
+        "section",
+        head,
+        el("div", el("div", recommended(report), first), chart, class_="two"),
+        rest,
+        id="verdict",
     )
 
 
@@ -114,7 +123,8 @@ def cost(report: Report) -> Markup:
     rows: list[Row] = [
         ("Answer, median", ("latency", "p50"), words.seconds),
         ("Answer, 95th percentile", ("latency", "p95"), words.seconds),
-        ("Tokens an answer", ("cost", "tokens_per_answer"), words.count),
+        ("Tokens written, an answer", ("cost", "tokens_per_answer"), words.count),
+        ("Tokens read, an answer", ("cost", "tokens_per_prompt"), words.count),
         ("Peak memory", ("cost", "peak_memory_bytes"), words.size),
         ("On disk", ("cost", "disk_bytes"), words.size),
         ("Prepare training data", ("cost", "prepare_seconds"), words.seconds),

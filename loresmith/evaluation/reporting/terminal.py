@@ -38,11 +38,11 @@ def render(report: Report) -> RenderableType:
     kind = f"Winner: {words.NAMES[winner]}" if winner else words.KINDS[said["kind"]]
     parts: list[RenderableType] = [
         Text(kind, style="bold green" if winner else "bold yellow"),
-        Text(_plain(said["headline"]), style="bold"),
+        Text(words.printable(words.sentence(said["headline"])), style="bold"),
         Text(),
         _arms(report),
         Text(),
-        *(Text(f"· {_plain(reason)}") for reason in said.get("reasons", ())),
+        *(Text(f"· {words.printable(words.sentence(reason))}") for reason in said.get("reasons", ())),
     ]
     if odd := _odd(report):
         parts += [Text(), *odd]
@@ -71,11 +71,11 @@ def _arms(report: Report) -> RenderableType:
         shown.add_row(
             words.NAMES[arm],
             bar(served, COLOURS[arm]),
-            _plain(words.percent(served)),
+            words.printable(words.percent(served)),
             words.bounds(served) or words.UNKNOWN,
-            _plain(words.seconds(words.dig(found, "latency", "p50"))),
-            _plain(words.seconds(words.setup(found))),
-            _plain(words.seconds(words.dig(found, "cost", "change_one_fact_seconds"))),
+            words.printable(words.seconds(words.dig(found, "latency", "p50"))),
+            words.printable(words.seconds(words.setup(found))),
+            words.printable(words.seconds(words.dig(found, "cost", "change_one_fact_seconds"))),
             style="dim" if arm in ("oracle", "format") else "",
         )
     return shown
@@ -104,12 +104,7 @@ def _odd(report: Report) -> list[Text]:
     findings, asked = report.get("findings") or {}, report["questions"]
     lines = [(len(asked.get("removed") or ()), "left out: in the training data or too close to it")]
     lines.append((len(findings.get("suspect_gold") or ()), "with an accepted answer in doubt"))
-    lines.append((len(findings.get("documents_missing") or ()), "that found nothing"))
+    lines.append((len(findings.get("documents_missing") or ()), "without documents"))
     found = [f"{words.counted(count, 'question')} {what}" for count, what in lines if count]
-    found += [_plain(warning) for warning in asked.get("warnings") or ()]
+    found += [words.printable(warning) for warning in asked.get("warnings") or ()]
     return [Text(f"! {text}", style="yellow") for text in found]
-
-
-def _plain(text: str) -> str:
-    """Without control characters and without the narrow space, which not every terminal has."""
-    return "".join(c if c.isprintable() else " " for c in text.replace(words.NARROW, " "))

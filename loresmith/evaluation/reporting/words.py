@@ -5,6 +5,7 @@ Promises: an unknown figure is a dash, never a zero; shares become percent, diff
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -114,9 +115,16 @@ def count(value: Any) -> str:
     return UNKNOWN if known is None else f"{known:,.0f}"
 
 
-def tied(text: str) -> str:
-    """A sentence whose percent signs stay with their figures when the line breaks."""
-    return text.replace(" %", f"{NARROW}%")
+def sentence(text: str) -> str:
+    """A sentence of the verdict as a page has it: the arm is called RAG, percent signs stay with
+    their figures when the line breaks."""
+    text = re.sub(r"\brag\b", NAMES["rag"], text).replace(" %", f"{NARROW}%")
+    return text[:1].upper() + text[1:]
+
+
+def printable(text: str) -> str:
+    """Without control characters, and without the narrow space, which not every terminal has."""
+    return "".join(c if c.isprintable() else " " for c in text.replace(NARROW, " "))
 
 
 def counted(value: int, noun: str) -> str:
@@ -169,10 +177,10 @@ def kappa(value: Any) -> str:
 
 
 def setup(arm: Mapping[str, Any]) -> float | None:
-    """Seconds of preparing, indexing and training together; None where none of them is known."""
+    """Seconds of preparing, indexing and training together; None where one of them is not known."""
     parts = [number(dig(arm, "cost", f"{part}_seconds")) for part in ("prepare", "index", "train")]
     known = [part for part in parts if part is not None]
-    return sum(known) if known else None
+    return sum(known) if len(known) == len(parts) else None
 
 
 def better_first(pair: Mapping[str, Any]) -> dict[str, Any]:
