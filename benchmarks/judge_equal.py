@@ -190,9 +190,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     questions = np.concatenate(pool)
     shares = ", ".join(f"{share:.2f}" for share in questions.mean(0))
     print(f"{len(questions)} stored questions in {len(pool)} clusters; served: {shares}\n")
-    print(
     print("| world | questions | false winner | false difference | true winner | more asked | held |")
-    )
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for row in rows:
         shown = ("false_winner", "false_difference", "true_winner", "more_questions", "interval_held")
