@@ -53,7 +53,10 @@ def test_what_both_cannot_beat_is_not_worth_training():
     both[0], both[85] = 0.0, 1.0
     said = decide(base=of(5, 100), rag=of(80, 100), tuned=of(30, 100), both=both)
     assert (said.kind, said.winner, said.recommended) == ("do_not_fine_tune", None, "rag")
-    assert said.headline.startswith("Do not fine-tune: rag served 80 of 100 questions")
+    assert said.headline == (
+        "Do not fine-tune: rag served 80 of 100 questions (base 5), and fine-tuning brought nothing beyond"
+        " that (tuned 30 and both 80)."
+    )
     assert any("rag is the cheapest to keep" in reason for reason in said.reasons)
 
 
@@ -81,11 +84,20 @@ def test_a_lead_that_may_be_chance_asks_for_more_questions():
     said = decide(base=of(6, 60), rag=of(42, 60), tuned=of(18, 60), both=of(48, 60, 4))
     assert (said.kind, said.winner, said.recommended) == ("more_questions", None, "rag")
     assert said.headline == (
-        "More questions are needed: both served 48 of 60 questions, rag 42, and that may be chance."
+        "rag served 42 of 60 questions, clearly more than base (6) and tuned (18);"
+        " whether both (48) is better still takes more questions."
     )
     assert said.needed is not None
     assert said.needed > 60
     assert any(f"About {said.needed:,} questions would settle it" in reason for reason in said.reasons)
+
+
+def test_a_lead_over_all_that_may_be_chance_names_no_better_one():
+    said = decide(base=of(20, 40), rag=of(25, 40, 3))
+    assert (said.kind, said.recommended) == ("more_questions", "base")
+    assert said.headline == (
+        "More questions are needed: rag served 25 of 40 questions, base 20, and that may be chance."
+    )
 
 
 def test_five_questions_settle_nothing_and_it_is_said():

@@ -25,6 +25,9 @@ PLACES: Mapping[Stratum, str] = {
 }
 NOTHING = "Nothing could be compared: no question has both a known answer and an arm that answered it."
 
+LEARNED: tuple[Contender, ...] = ("tuned", "both")
+"""The arms that need training."""
+
 _SMALL = 0.05
 """A lead of tuned over base that needs no explanation."""
 _LACKING = 0.1
@@ -46,6 +49,13 @@ def headline(
     if not others:
         return f"Only one arm was compared: {mine}."
     if kind == "more_questions" and ahead is not None:
+        beaten = [arm for arm in others if overall.better(recommended, arm)]
+        if beaten:
+            rest = listed([f"{arm} ({served(overall.arms[arm])})" for arm in beaten])
+            return (
+                f"{mine}, clearly more than {rest}; whether {ahead.one} ({served(overall.arms[ahead.one])})"
+                " is better still takes more questions."
+            )
         return (
             f"More questions are needed: {ahead.one} served {served(overall.arms[ahead.one])} of {n},"
             f" {recommended} {served(overall.arms[recommended])}, and that may be chance."
@@ -53,7 +63,10 @@ def headline(
     if kind == "more_questions":
         return f"More questions are needed: {n} can settle little ({mine}, {beside})."
     if kind == "do_not_fine_tune":
-        return f"Do not fine-tune: {mine}, and fine-tuning brought nothing beyond it ({beside})."
+        learned = listed([f"{arm} {served(overall.arms[arm])}" for arm in others if arm in LEARNED])
+        plain = [f"{arm} {served(overall.arms[arm])}" for arm in others if arm not in LEARNED]
+        aside = f" ({listed(plain)})" if plain else ""
+        return f"Do not fine-tune: {mine}{aside}, and fine-tuning brought nothing beyond that ({learned})."
     if recommended == "base":
         return f"Nothing is worth it: {mine}, and no other arm detectably more ({beside})."
     level = [arm for arm in overall.level(around.order) if arm != recommended]

@@ -53,7 +53,7 @@ def decide(overall: Part, around: Around | None = None, *, alpha: float = 0.05) 
     recommended = winner or overall.recommended(around.order)
     ahead = None if winner else _open(overall, recommended, around.order)
     settled = winner is not None or (ahead is None and overall.asked >= FEWEST)
-    learned = [arm for arm in overall.contenders if arm in ("tuned", "both")]
+    learned = [arm for arm in overall.contenders if arm in reasons.LEARNED]
     if settled and learned and recommended not in learned:
         findings.insert(0, "do_not_fine_tune")
     kind = _kind(winner, recommended, settled=settled, findings=findings, around=around)
@@ -123,6 +123,6 @@ def _worse(strata: Mapping[Stratum, Part], recommended: Contender) -> Iterator[S
         arm = recommended
         if stratum == "general":
             # Asked of base and tuned alone: rag and both share their weights.
-            arm = "tuned" if recommended in ("tuned", "both") else "base"
+            arm = "tuned" if recommended in reasons.LEARNED else "base"
         if arm in part.contenders and any(part.better(other, arm) for other in part.contenders):
             yield stratum
