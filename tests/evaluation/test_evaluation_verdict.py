@@ -100,6 +100,14 @@ def test_a_lead_over_all_that_may_be_chance_names_no_better_one():
     )
 
 
+def test_a_small_lead_sends_nobody_for_more_questions():
+    """Three of a hundred more: no detectable difference, and how many questions it would take."""
+    said = decide(base=of(60, 100), rag=of(63, 100, 30))
+    assert (said.kind, said.recommended) == ("no_difference", "base")
+    assert said.needed is not None
+    assert any(f"{said.needed:,} questions" in reason for reason in said.reasons)
+
+
 def test_five_questions_settle_nothing_and_it_is_said():
     said = decide(base=of(0, 5), rag=of(5, 5), tuned=of(0, 5), both=of(5, 5))
     assert (said.kind, said.winner) == ("more_questions", None)

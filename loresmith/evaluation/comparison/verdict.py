@@ -23,8 +23,11 @@ from loresmith.evaluation.comparison.values import Contender, Pair, Stratum, Ver
 
 FEWEST = 30
 """Below this many questions a comparison without a winner settles nothing."""
-NOTICEABLE = 0.05
-"""A lead of a dearer arm that is worth more questions, where it is not significant."""
+NOTICEABLE, PROBABLE = 0.1, 0.05
+"""A lead of a dearer arm that is worth more questions though it is not significant: so large, or so
+large with a p (uncorrected) below `SUGGESTIVE`. Less would send most people whose arms are equal for
+more questions, to find nothing."""
+SUGGESTIVE = 0.1
 MISSING = 0.2
 """Share of the answerable questions that found nothing from which on that is the headline."""
 
@@ -98,8 +101,13 @@ def _kind(
 def _open(overall: Part, recommended: Contender, order: Sequence[Contender]) -> Pair | None:
     """The arm that looks noticeably better than the recommended one, though it may be chance."""
     pairs = [pair for arm in order if (pair := overall.pair(arm, recommended)) is not None]
-    ahead = [pair for pair in pairs if not pair.significant and pair.difference.value >= NOTICEABLE]
+    ahead = [pair for pair in pairs if not pair.significant and _worth_asking(pair)]
     return max(ahead, key=lambda pair: pair.difference.value, default=None)
+
+
+def _worth_asking(pair: Pair) -> bool:
+    lead = pair.difference.value + 1e-9
+    return lead >= NOTICEABLE or (lead >= PROBABLE and pair.p < SUGGESTIVE)
 
 
 def _needed(overall: Part, ahead: Pair | None, recommended: Contender, alpha: float) -> int | None:
@@ -111,7 +119,7 @@ def _needed(overall: Part, ahead: Pair | None, recommended: Contender, alpha: fl
     if not near:
         return None
     if overall.asked < FEWEST:
-        wide = [p.needed for p in near if p.needed and abs(p.difference.value) >= NOTICEABLE]
+        wide = [p.needed for p in near if p.needed and abs(p.difference.value) >= PROBABLE]
         return max(FEWEST, *wide) if wide else FEWEST
     share = max((pair.one_only + pair.other_only) / pair.difference.n for pair in near)
     size = statistics.needed(0.1, share, alpha / len(overall.pairs))
