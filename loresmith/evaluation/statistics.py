@@ -206,6 +206,8 @@ def signs(differences: Values, clusters: Clusters = None) -> float:
         return 1.0
     scale = next((s for s in range(1, 61) if np.abs(sums * s - np.round(sums * s)).max() < 1e-6), 0)
     whole = np.round(sums * scale).astype(int) if scale else np.sign(sums).astype(int)
+    if np.abs(whole).max() == 1:
+        return mcnemar(int((whole > 0).sum()), int((whole < 0).sum()))
     chances = np.ones(1)
     for size, count in zip(*np.unique(np.abs(whole), return_counts=True), strict=True):
         spread = np.zeros(size * count + 1)
