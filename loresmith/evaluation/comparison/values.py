@@ -186,7 +186,8 @@ class Pair:
     Attributes:
         difference: mean success of `one` less that of `other`, paired bootstrap over clusters.
         one_only, other_only: questions that only one of them served (McNemar's discordant pairs).
-        p: exact McNemar, two-sided.  p_holm: the same after Holm's correction over all pairs of arms.
+        p: exact McNemar, two-sided, over clusters (`statistics.signs`).  p_holm: the same after Holm's
+            correction over all pairs of arms.
         significant: the interval excludes zero and p_holm < alpha.
         needed: questions that would settle a difference of this size with 80 % power; None where the
             arms did not differ at all.
