@@ -162,7 +162,8 @@ def _row(
     if not isinstance(question, str) or not question.strip():
         if values.get("answer") not in (None, ""):
             return Problem(line, "an answer without a question")
-        return Problem(line, "no question" if question in (None, "") else "the question is no text")
+        blank = question is None or isinstance(question, str)
+        return Problem(line, "no question" if blank else "the question is no text")
     row: dict[str, Any] = {"line": line, "question": " ".join(question.split())}
     for name in ("id", "kind", "language", "cluster"):
         if values.get(name) not in (None, ""):

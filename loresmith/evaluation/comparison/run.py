@@ -311,14 +311,17 @@ class _Asking:
             (r.arm, r.question): r.seconds for r in store.records(folder) if not r.error
         }
         self._failed = ("", 0)
+        self._tried: set[tuple[str, str]] = set()
         self._loaded: list[ArmName] = []
 
     def missing(self, arm: ArmName) -> list[Question]:
-        """The questions that this arm has no answer to yet."""
+        """The questions that this arm has no answer to yet, but for those that failed just now."""
         return [
             q
             for q in self._questions
-            if arm in store.wanted(self._manifest, q) and (arm, q.id) not in self._done
+            if arm in store.wanted(self._manifest, q)
+            and (arm, q.id) not in self._done
+            and (arm, q.id) not in self._tried
         ]
 
     def left(self) -> int:
@@ -371,6 +374,7 @@ class _Asking:
                 for number, question in enumerate(questions, 1):
                     record = self._record(arm, question)
                     append(record)
+                    self._tried.add((arm, question.id))
                     if not record.error:
                         self._done[arm, question.id] = record.seconds
                     self._progress(stage, number, len(questions))
