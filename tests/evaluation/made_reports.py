@@ -96,12 +96,12 @@ def _known(arm: str) -> dict[str, Any]:
 
 def _question(i: int, stratum: str, chance: random.Random, poison: str) -> dict[str, Any]:
     part, place = chance.choice(PARTS), chance.choice(PLACES)
-    torque, page = chance.randint(8, 240), chance.randint(1, 60)
+    torque = chance.randint(8, 240)
     raw = {
         "id": f"q{i:04d}{poison}", "stratum": stratum, "cluster": f"c{i // 2}",
         "question": f"Which torque for the {part}s of the {place}, position {i}?{poison}",
         "answer": None if stratum == "unanswerable" else [f"{torque} Nm"],
-        "documents": [f"manuals/{place.lower()}-operating-manual.pdf{poison}"], "pages": [page],
+        "documents": [f"manuals/{place.lower()}-operating-manual.pdf{poison}"], "pages": [4],
         "origin": f"file:questions.jsonl#{i + 1}{poison}",
     }  # fmt: skip
     if stratum == "general":

@@ -100,16 +100,15 @@ def judgements(report: Report) -> Markup | None:
         rows.append(_agreed(row["rater"], f"{sort}, with the automatic score", row))
         others = [other for other in row.get("with") or () if other["n"] and other["kind"] == "person"]
         rows += [_agreed("", f"with {other['rater']}", other) for other in others]
-    titles = ("Rater", "", "Answers", "Agreement", "Cohen’s κ")
+    titles = ("Rater", "Answers", "Agreement", "Cohen’s κ")
     lead = "How far others agree with the automatic score. κ is agreement beyond chance: 1 is all, 0 is none."
-    return section("judges", "Second opinions", lead, _table(titles, rows, numbers=(2, 3, 4)))
+    return section("judges", "Second opinions", lead, _table(titles, rows, numbers=(1, 2, 3)))
 
 
 def _agreed(who: str, beside: str, found: Mapping[str, Any]) -> Markup:
     return el(
         "tr",
-        el("th", who, scope="row"),
-        el("td", beside, class_="soft"),
+        el("th", who, el("small", beside), scope="row"),
         el("td", words.count(found["n"]), class_="n"),
         el("td", words.percent(found.get("agreement")), class_="n"),
         el("td", words.kappa(found.get("kappa")), class_="n"),
@@ -126,9 +125,9 @@ def literature(report: Report) -> Markup | None:
     here = words.dig(report, "model", "name") or ""
     rows = [_published("This comparison", here, ours, columns, ours=True)]
     rows += [_published(r["source"], r.get("setting", ""), r, columns, ours=False) for r in found]
-    titles = ("", "", *(words.NAMES[c] for c in columns))
+    titles = ("", *(words.NAMES[c] for c in columns))
     lead = "Other data, other models: the pattern can be compared, the height cannot."
-    return section("literature", "Beside published figures", lead, _table(titles, rows, numbers=(2, 3, 4, 5)))
+    return section("literature", "Beside published figures", lead, _table(titles, rows, numbers=(1, 2, 3, 4)))
 
 
 def _published(
@@ -138,8 +137,7 @@ def _published(
     cells = [el("td", words.percent(values.get(column), digits), class_="n") for column in columns]
     return el(
         "tr",
-        el("th", source, scope="row"),
-        el("td", setting, class_="soft"),
+        el("th", source, el("small", setting), scope="row"),
         cells,
         class_="ours" if ours else None,
     )
