@@ -58,6 +58,13 @@ def cite(document: str, quote: str = "", page: int | None = None) -> dict:
         ),
         ("What is done at code E-05?", "At E-05 the pump runs.", "Pump off, next pump on", False),
         ("Is it 7 or 12?", "12", "12", True),
+        ("Which number is larger, 7 or 12?", "7 is larger than 12.", "12", False),
+        (
+            "Which is heavier, an elephant or a mouse?",
+            "An elephant is heavier than a mouse.",
+            "elephant",
+            True,
+        ),
         ("Is oil or grease used?", "Grease is used.", "grease", True),
         ("Is oil or grease used?", "Oil is used.", "grease", False),
         ("Wie lange?", "Innerhalb von 8 Stunden.", "8 Stunden", True),

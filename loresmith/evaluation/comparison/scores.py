@@ -27,6 +27,7 @@ _SHORT, _LONG = 0.75, 0.5
 # From so many words on an answer is prose, of which half must be said.
 _PROSE = 20
 _WORD = re.compile(r"\w+")
+_CHOICE = re.compile(r"(\w+)\s+(?:or|oder|ou|o|of)\s+(?:an?\s+|the\s+)?(\w+)\W*$")
 
 
 def score(question: Question, record: Record) -> Score:
@@ -87,6 +88,8 @@ def _says(question: str, said: str, gold: str) -> bool:
     asked = set(normal(question).split())
     own = _own(gold, asked)
     heard = set(normal(said).split())
+    if own <= asked and _other_first(question, said, own):
+        return False
     share = metrics.numeric_recall(said, _without(gold, question))
     if share is not None:
         return share == 1.0 if len(metrics.tokens(gold)) <= _PROSE else share >= _LONG
@@ -98,6 +101,18 @@ def _says(question: str, said: str, gold: str) -> bool:
     # A name cut short is the name, where nothing else is said.
     rest = heard - asked
     return bool(rest) and rest <= own and held >= _LONG
+
+
+def _other_first(question: str, said: str, own: set[str]) -> bool:
+    """Whether of two things that a question lets choose from the other one is named first: "7 is larger
+    than 12" is no way to say 12."""
+    found = _CHOICE.search(question)
+    if found is None:
+        return False
+    others = {word for side in found.groups() for word in normal(side).split()} - own
+    words = normal(said).split()
+    first = next((word for word in words if word in own or word in others), "")
+    return first in others
 
 
 def _own(gold: str, asked: set[str]) -> set[str]:
