@@ -222,9 +222,7 @@ def _judgements(read: _Read) -> list[dict[str, Any]]:
     # A later room, as in `write`.
     from loresmith.evaluation.reporting import rating
 
-    said = rating.load(read.folder)
-    found: list[dict[str, Any]] = rating.agreement(said, read.scores, seed=read.test.seed)["raters"]
-    return found
+    return rating.agreement(rating.load(read.folder), read.scores, seed=read.test.seed)
 
 
 def _unfinished(read: _Read, overall: Part) -> list[str]:

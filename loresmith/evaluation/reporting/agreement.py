@@ -1,15 +1,12 @@
 """How far raters agree: with the automatic score, and with each other.
 
-Sources: Cohen 1960 (kappa: agreement beyond what two raters' habits alone would give), Krippendorff
-2011, "Computing Krippendorff's alpha-reliability", nominal data with gaps. Kappa's interval is a
+Source: Cohen 1960 (kappa: agreement beyond what two raters' habits alone would give). Its interval is a
 percentile bootstrap over questions, as two answers to one question are not independent.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -24,14 +21,13 @@ Said = Mapping[tuple[str, str], bool]
 """(question, arm) to whether that answer is accepted."""
 
 
-def agreement(ratings: Iterable[Rating], scores: Iterable[Score], *, seed: int = 0) -> dict[str, Any]:
+def agreement(ratings: Iterable[Rating], scores: Iterable[Score], *, seed: int = 0) -> list[dict[str, Any]]:
     """Every rater against the score that arms are compared by, and against the others.
 
     Returns:
-        "raters": [{"rater", "kind", "rated", "n", "agreement", "kappa", "with"}], people first; "rated"
-        counts all ratings, "n" those of answers that have a score; "kappa" is {"value", "low", "high",
-        "n"}, None where everything is one and the same; "with" the same for each other rater.
-        "people": {"raters", "n", "alpha"} over all persons, None where there are not two.
+        [{"rater", "kind", "rated", "n", "agreement", "kappa", "with"}], people first; "rated" counts all
+        ratings, "n" those of answers that have a score; "kappa" is {"value", "low", "high", "n"}, None
+        where everything is one and the same; "with" the same for each other rater.
     """
     automatic: dict[tuple[str, str], bool] = {}
     for score in scores:
@@ -41,24 +37,20 @@ def agreement(ratings: Iterable[Rating], scores: Iterable[Score], *, seed: int =
     for rating in ratings:
         said.setdefault((rating.kind, rating.rater), {})[rating.question, rating.arm] = rating.accepted
     order = sorted(said, key=lambda who: (who[0] != "person", who[1]))
-    people = [said[who] for who in order if who[0] == "person"]
-    return {
-        "raters": [
-            {
-                "rater": rater,
-                "kind": kind,
-                "rated": len(said[kind, rater]),
-                **_pair(said[kind, rater], automatic, seed),
-                "with": [
-                    {"rater": name, "kind": sort, **_pair(said[kind, rater], said[sort, name], seed)}
-                    for sort, name in order
-                    if (sort, name) != (kind, rater)
-                ],
-            }
-            for kind, rater in order
-        ],
-        "people": _people(people) if len(people) > 1 else None,
-    }
+    return [
+        {
+            "rater": rater,
+            "kind": kind,
+            "rated": len(said[kind, rater]),
+            **_pair(said[kind, rater], automatic, seed),
+            "with": [
+                {"rater": name, "kind": sort, **_pair(said[kind, rater], said[sort, name], seed)}
+                for sort, name in order
+                if (sort, name) != (kind, rater)
+            ],
+        }
+        for kind, rater in order
+    ]
 
 
 def _pair(one: Said, other: Said, seed: int) -> dict[str, Any]:
@@ -70,11 +62,6 @@ def _pair(one: Said, other: Said, seed: int) -> dict[str, Any]:
         "agreement": same / len(shared) if shared else None,
         "kappa": interval(ours, theirs, [question for question, _ in shared], seed=seed),
     }
-
-
-def _people(said: Sequence[Said]) -> dict[str, Any]:
-    units = [[one[key] for one in said if key in one] for key in sorted({key for one in said for key in one})]
-    return {"raters": len(said), "n": sum(len(unit) > 1 for unit in units), "alpha": krippendorff(units)}
 
 
 def cohen(one: Sequence[bool], other: Sequence[bool]) -> float | None:
@@ -122,25 +109,3 @@ def _kappa(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         chance = ((yes + first) * (yes + second) + (no + first) * (no + second)) / total**2
         found: npt.NDArray[np.float64] = ((yes + no) / total - chance) / (1 - chance)
     return np.where(np.isfinite(found), found, np.nan)
-
-
-def krippendorff(units: Iterable[Sequence[Hashable]]) -> float | None:
-    """Alpha of nominal ratings; None where nothing can be paired or all ratings are alike.
-
-    Args:
-        units: the ratings that each unit was given, by however many raters.
-    """
-    pairs: Counter[tuple[Hashable, Hashable]] = Counter()
-    for unit in units:
-        for one, other in combinations(unit, 2):
-            for pair in ((one, other), (other, one)):
-                pairs[pair] += 1 / (len(unit) - 1)  # type: ignore[assignment]
-    total = sum(pairs.values())
-    sums: Counter[Hashable] = Counter()
-    for (one, _), count in pairs.items():
-        sums[one] += count
-    expected = sum(sums[a] * sums[b] for a in sums for b in sums if a != b)
-    if not expected:
-        return None
-    observed = sum(count for (one, other), count in pairs.items() if one != other)
-    return float(1 - (total - 1) * observed / expected)

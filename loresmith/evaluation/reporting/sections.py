@@ -52,8 +52,9 @@ def verdict(report: Report) -> Markup:
         class_="headline",
     )
     reasons = [el("li", words.sentence(reason)) for reason in said.get("reasons", ())]
-    first = el("ul", reasons[:BESIDE], class_="reasons")
-    rest = el("ul", reasons[BESIDE:], class_="reasons rest") if reasons[BESIDE:] else None
+    beside = BESIDE if len(reasons) > BESIDE + 2 else len(reasons)
+    first = el("ul", reasons[:beside], class_="reasons")
+    rest = el("ul", reasons[beside:], class_="reasons rest") if reasons[beside:] else None
     chart = el(
         "div",
         el("h2", "Questions served"),
