@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,7 @@ from loresmith.commands.common import (
     counted,
     overrides,
 )
+from loresmith.commands.report import show
 from loresmith.errors import UsageError
 
 if TYPE_CHECKING:
@@ -136,8 +137,7 @@ def compare(
             judged = judging.judge(place, judge, progress, settings=folder.config.model)
         if judged.unclear:
             call.note(f"{judged.rater} said neither yes nor no of {counted(judged.unclear, 'answer')}.")
-    _show(call, place)
-    return DONE
+    return show(call, place)
 
 
 def _arms(text: str) -> list[ArmName]:
@@ -218,29 +218,3 @@ def _say_estimate(call: Call, place: Path, found: Estimate | None) -> None:
         )
     if found is None:
         call.say("Every answer is there already; without --estimate the report is shown.")
-
-
-def _show(call: Call, place: Path) -> None:
-    from loresmith.evaluation.comparison import report
-    from loresmith.evaluation.reporting import terminal
-
-    found = report.write(place)
-    if call.json:
-        call.emit(face(found, place))
-    else:
-        call.stdout.print(terminal.render(found))
-        call.say(f"Report: {place / 'report.html'}")
-
-
-def face(found: dict[str, Any], place: Path) -> dict[str, Any]:
-    """The stable JSON object of `compare --json`, from report.json's."""
-    shown = ("correct", "abstention", "citations", "latency", "cost")
-    arms = {arm: {key: values.get(key) for key in shown} for arm, values in found["arms"].items()}
-    verdict = {k: found["verdict"].get(k) for k in ("winner", "recommended", "kind", "headline", "reasons")}
-    return {
-        "id": found["id"],
-        "arms": arms,
-        "strata": found["strata"],
-        "verdict": verdict,
-        "report": str(place / "report.html"),
-    }
