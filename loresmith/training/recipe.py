@@ -490,6 +490,13 @@ def peak_memory(device: str) -> int:
     """Bytes: of the process since its start (CPU), of the device since the run's start (CUDA)."""
     if device.startswith("cuda"):
         return int(torch.cuda.max_memory_allocated(device))
+    try:
+        # Linux hands ru_maxrss on to a program that a larger process starts; this mark it does not.
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

@@ -172,13 +172,6 @@ def _peak(device: str) -> int:
         return int(torch.cuda.max_memory_allocated(device) + outside)
     from loresmith.training.recipe import peak_memory
 
-    try:
-        # Not ru_maxrss, which a process has from the one that started it.
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        return peak_memory(device)
     return peak_memory(device)
 
 
