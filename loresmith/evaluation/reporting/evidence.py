@@ -77,15 +77,18 @@ def fairness(report: Report) -> Markup:
             )
             for r in removed
         ]
-        head = el("tr", [el("th", t, scope="col") for t in ("Left out", "Too close to", "Why")])
+        head = el("tr", [el("th", t, scope="col") for t in ("Left out", "Beside", "Why")])
         inner = el(
             "div", el("table", el("thead", head), el("tbody", rows), class_="text"), class_="wide", tabindex=0
         )
-        title = f"{words.counted(len(removed), 'question')} left out"
+        title = words.left_out(removed)
         parts.append(el("details", el("summary", title), inner, open=len(removed) <= 5))
     else:
-        parts.append(el("p", "No question had to be left out: none is too close to a training row."))
-    lead = "A question that stands in the training data, or nearly, measures memory only. It is not counted."
+        parts.append(el("p", "No question had to be left out."))
+    lead = (
+        "A question that stands in the training data, or nearly, measures memory only; one asked twice "
+        "counts twice. Both are left out, and counted here."
+    )
     return section("fairness", "Leaks and warnings", lead, *parts)
 
 

@@ -190,7 +190,7 @@ def _fairness(report: Report) -> Iterator[str]:
     yield ""
     yield from (f"- {plain(warning)}" for warning in warnings)
     if removed:
-        yield f"- {words.counted(len(removed), 'question')} left out as too close to the training data:"
+        yield f"- {plain(words.left_out(removed))}:"
         for row in removed[:LISTED]:
             yield f"  - {plain(row['question'])} ({plain(row['reason'])})"
 

@@ -102,9 +102,10 @@ def _odd(report: Report) -> list[Text]:
     from rich.text import Text
 
     findings, asked = report.get("findings") or {}, report["questions"]
-    lines = [(len(asked.get("removed") or ()), "left out: in the training data or too close to it")]
-    lines.append((len(findings.get("suspect_gold") or ()), "with an accepted answer in doubt"))
+    lines = [(len(findings.get("suspect_gold") or ()), "with an accepted answer in doubt")]
     lines.append((len(findings.get("documents_missing") or ()), "without documents"))
     found = [f"{words.counted(count, 'question')} {what}" for count, what in lines if count]
+    if removed := asked.get("removed"):
+        found.append(words.printable(words.left_out(removed)))
     found += [words.printable(warning) for warning in asked.get("warnings") or ()]
     return [Text(f"! {text}", style="yellow") for text in found]

@@ -6,7 +6,8 @@ Promises: an unknown figure is a dash, never a zero; shares become percent, diff
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loresmith.evaluation.comparison.values import CONTENDERS, CONTROLS, STRATA
@@ -174,6 +175,13 @@ def kappa(value: Any) -> str:
     text = figure(value)
     low, high = dig(value, "low"), dig(value, "high")
     return text if low is None or high is None else f"{text} ({low:.2f} to {high:.2f})"
+
+
+def left_out(removed: Sequence[Mapping[str, Any]]) -> str:
+    """How many questions were left out, and why."""
+    reasons = Counter(str(row["reason"]) for row in removed)
+    parts = ", ".join(f"{reason} ({number})" for reason, number in reasons.most_common(4))
+    return f"{counted(len(removed), 'question')} left out: {parts}{', …' if len(reasons) > 4 else ''}"
 
 
 def setup(arm: Mapping[str, Any]) -> float | None:
