@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from loresmith.evaluation.comparison.values import CONTROLS
 from loresmith.evaluation.reporting import words
 from loresmith.evaluation.reporting.markup import Markup, el, flat
 
@@ -101,7 +102,7 @@ def against(spots: Sequence[Spot], axis: str, note: str = "") -> Markup:
         place = at(along(tick))
         grid.append(el("line", x1=place, x2=place, y1="0%", y2="100%", class_="grid"))
         grid.append(el("text", label, x=place, y="100%", dy=18, text_anchor="middle", class_="tick"))
-    marks, taken = [], [_box(along(s.seconds), s.correct["value"], 7, 0) for s in spots]
+    marks, taken = [], [_dot(along(s.seconds), s.correct["value"]) for s in spots]
     for spot in spots:
         x, y = along(spot.seconds), spot.correct["value"]
         name = words.NAMES[spot.arm]
@@ -114,7 +115,7 @@ def against(spots: Sequence[Spot], axis: str, note: str = "") -> Markup:
                 el("line", x1=at(x), x2=at(x), y1=at(1 - low), y2=at(1 - high), class_="stem"),
                 el("circle", cx=at(x), cy=at(1 - y), r=6, class_="dot"),
                 el("text", name, x=at(x), y=at(1 - y), dx=dx, dy=dy, text_anchor=anchor, class_="label"),
-                class_=f"arm-{spot.arm}",
+                class_=f"arm-{spot.arm}" + (" control" if spot.arm in CONTROLS else ""),
             )
         )
     said = "; ".join(
@@ -137,7 +138,7 @@ def _decades(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _ticks(first: float, last: float) -> list[tuple[float, str]]:
-    """At most five round times between the ends of the axis: 1 s, 10 s, 1 min."""
+    """At most six round times between the ends of the axis: 1 s, 10 s, 1 min."""
     decimal, sixty = (1, 2, 5, 10, 20, 50, 100, 200, 500), (1, 2, 5, 10, 20, 30)
     units = [(1e-3, "ms", decimal), (1, "s", sixty), (60, "min", sixty), (3600, "h", decimal)]
     found = [
@@ -156,9 +157,9 @@ def _ticks(first: float, last: float) -> list[tuple[float, str]]:
 _Box = tuple[float, float, float, float]
 
 
-def _box(x: float, y: float, half: float, shift: float) -> _Box:
-    left, top = x * WIDTH + shift, (1 - y) * HEIGHT
-    return left - half, top - 8, left + half, top + 8
+def _dot(x: float, y: float) -> _Box:
+    left, top = x * WIDTH, (1 - y) * HEIGHT
+    return left - 7, top - 8, left + 7, top + 8
 
 
 def _free(x: float, y: float, letters: int, taken: Sequence[_Box]) -> tuple[int, int, str, _Box]:
@@ -191,7 +192,7 @@ def arms(
     rows = []
     for arm in names:
         found = values.get(arm)
-        control = arm in ("oracle", "format")
+        control = arm in CONTROLS
         label = el(
             "span", el("b", words.NAMES[arm]), el("small", words.ABOUT[arm]) if about else None, class_="who"
         )
