@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from loresmith import timings
+from loresmith.errors import ModelError
 from loresmith.evaluation.comparison import store
 from loresmith.evaluation.comparison.values import ArmName, Record
 from loresmith.models import fingerprint
@@ -45,7 +46,7 @@ def known(
     figures = (adapter.card.get("figures") or {}) if adapter else {}
     train = figures.get("seconds")
     again = prepare + train if prepare is not None and train is not None else None
-    weights = _size(fingerprint.place(model))
+    weights = 0 if model == "none" else _weights(model)
     found: dict[ArmName, dict[str, Any]] = {}
     for arm in arms:
         searches, learned = arm in SEARCHING, arm in LEARNED
@@ -106,6 +107,13 @@ def costs(folder: Path, records: Sequence[Record] | None = None) -> dict[ArmName
             "tokens_per_prompt": round(sum(read) / len(read), 1) if read else None,
         }
     return found
+
+
+def _weights(model: str) -> int | None:
+    try:
+        return _size(fingerprint.place(model))
+    except ModelError:  # a model at an endpoint has no files here
+        return None
 
 
 def _size(path: Path | None) -> int | None:
