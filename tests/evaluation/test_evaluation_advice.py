@@ -222,7 +222,7 @@ def test_pieces_are_those_of_the_model(name: str, model_files) -> None:
     from tokenizers import Tokenizer, decoders, pre_tokenizers
     from tokenizers.models import BPE
 
-    from loresmith.models import gguf
+    from loresmith.models import gguf, pieces
 
     path = model_files(name)[0]
     raw = gguf.arrays(path, "tokenizer.ggml.tokens", "tokenizer.ggml.merges")
@@ -231,7 +231,7 @@ def test_pieces_are_those_of_the_model(name: str, model_files) -> None:
     reference = Tokenizer(BPE(vocab=ids, merges=merges))
     reference.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     reference.decoder = decoders.ByteLevel()
-    ours = vocabulary.tokenizer(name)
+    ours = pieces.tokenizer(name)
     assert ours is not None
     text = Path(__file__).read_text() + " Anzugsmoment Größe Wellendichtring presión 扭矩 Gleitringdichtung"
     words = sorted({word for word in text.split() if word.isalpha()})

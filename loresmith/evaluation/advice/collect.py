@@ -19,7 +19,7 @@ from loresmith.dataset.example import Dataset
 from loresmith.errors import DatasetError, LoresmithError, ModelError
 from loresmith.evaluation.advice import vocabulary
 from loresmith.evaluation.advice.facts import Changes, Facts, over
-from loresmith.models import base_of
+from loresmith.models import base_of, pieces
 from loresmith.state import DocumentInfo, State
 from loresmith.training.planning import architecture, hardware, lengths
 from loresmith.training.planning import plan as planning
@@ -178,12 +178,12 @@ def _model(config: Config, facts: Facts, texts: Sequence[str], dataset: Dataset 
         return over(facts, {"obstacle": f"{where} is configured"}, "loresmith.toml")
     try:
         name = base_of(config.model)
-        pieces = vocabulary.tokenizer(name) if texts else None
+        broken = pieces.tokenizer(name) if texts else None
         shapes = architecture.read(name)
     except ModelError:
         return facts
-    if pieces is not None:
-        words = vocabulary.measure(texts, pieces)
+    if broken is not None:
+        words = vocabulary.measure(texts, broken)
         if words.words:
             facts = over(facts, {"vocabulary": words.share, "words": words}, f"{HERE}, tokenizer of {name}")
     facts = over(facts, {"parameters": shapes.parameters}, name)
