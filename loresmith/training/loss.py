@@ -14,7 +14,7 @@ from typing import Any
 
 from loresmith.errors import MissingExtra
 from loresmith.training import attention
-from loresmith.training.packing import MicroBatch
+from loresmith.training.packing import MULTIPLE, MicroBatch
 
 try:
     import torch
@@ -54,6 +54,8 @@ def _labelled(model: Any, micro: MicroBatch) -> tuple[Any, Any, Any]:
     """Decoder states of the labelled positions with the head's weight, or their logits and None; targets."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     device = inner.get_input_embeddings().weight.device
+    if device.type == "cpu":
+        micro = micro.filled(MULTIPLE)
     inputs: dict[str, Any] = {
         "input_ids": torch.from_numpy(micro.ids).to(device)[None],
         "position_ids": torch.from_numpy(micro.positions).to(device)[None],

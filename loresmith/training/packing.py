@@ -19,6 +19,9 @@ import numpy.typing as npt
 
 from loresmith.training.values import Row
 
+MULTIPLE = 64
+"""Tokens of a forward pass on a CPU come in multiples of this (`MicroBatch.filled`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
@@ -35,6 +38,23 @@ class MicroBatch:
     starts: npt.NDArray[np.int32]
     sources: npt.NDArray[np.int64]
     targets: npt.NDArray[np.int64]
+
+    def filled(self, multiple: int) -> MicroBatch:
+        """This one with a last row that nothing is learned from, up to the next multiple of tokens.
+
+        On a CPU every new length makes new kernels and new holes in the heap: few lengths keep the
+        memory of a long run where it was after its first steps (1.46 GB instead of 1.71 and growing,
+        smollm2-135m, 40 steps), for no more time.
+        """
+        missing = -len(self.ids) % multiple
+        if not missing:
+            return self
+        return replace(
+            self,
+            ids=np.concatenate([self.ids, np.full(missing, self.ids[0])]),
+            positions=np.concatenate([self.positions, np.arange(missing)]),
+            starts=np.append(self.starts, self.starts[-1] + missing).astype(np.int32),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,3 +90,16 @@ def test_positions_begin_anew_and_targets_are_the_next_tokens():
     assert micro.starts.tolist() == [0, 4, 7]
     assert micro.sources.tolist() == [1, 2, 5]
     assert micro.targets.tolist() == [7, 8, 11]
+
+
+def test_filled_up_batches_have_few_lengths_and_the_same_rows():
+    [micro] = packing.batch(rows()[:3], micro_tokens=10_000).micros
+    filled = micro.filled(64)
+    assert len(filled.ids) % 64 == 0
+    assert len(filled.ids) - len(micro.ids) < 64
+    assert filled.ids[: len(micro.ids)].tolist() == micro.ids.tolist()
+    # What was filled in is a row of its own, so that no attention reaches it, and carries no loss.
+    assert filled.starts.tolist() == [*micro.starts.tolist(), len(filled.ids)]
+    assert filled.positions[len(micro.ids)] == 0
+    assert filled.targets.tolist() == micro.targets.tolist()
+    assert filled.filled(64) is filled

@@ -14,9 +14,10 @@ Promises: torch is not imported; the sum is compared with what real runs measure
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from loresmith.training.packing import MULTIPLE
 from loresmith.training.planning.shapes import Architecture
 
 Approach = Literal["full", "lora", "qlora"]
@@ -30,6 +31,9 @@ LOGIT_CHUNK = 32 << 20
 HOLES = 0.19
 """Share by which glibc's heap outgrows the activations in it: blocks that are freed between others are
 not given back. Measured, as are the next ones: docs/planning.md."""
+
+CHECKPOINT = 24
+"""Bytes that writing a checkpoint takes, a trained parameter: copies of weights, moments and best weights."""
 
 LEFT_OF_GGUF, LEFT_OF_16_BITS = 0.1, 0.3
 """Shares of what loading freed (float32 weights, weights before they were quantised) that nothing uses
@@ -88,7 +92,8 @@ class Footprint:
         logits: of one chunk of labelled tokens.
         workspace: what exists for a moment: gradients of activations, weights out of 4 bits,
             gathered shards.
-        heap: freed between blocks in use, and not given back; on a processor only.
+        heap: freed between blocks in use and not given back, and what a checkpoint takes while it is
+            written; on a processor only.
         mapped: pages of a safetensors file that were read to be quantised; they count as the process's
             until the system wants them back.
         loading: the most that reading the weights takes, before anything is trained.
@@ -153,6 +158,8 @@ class Footprint:
 
 def footprint(model: Architecture, setup: Setup) -> Footprint:
     """The memory of one process that trains `model` as `setup` says."""
+    if setup.device == "cpu":
+        setup = replace(setup, micro_tokens=math.ceil(setup.micro_tokens / MULTIPLE) * MULTIPLE)
     quantised = model.quantisable if setup.method == "qlora" else 0
     replicated, sharded = _frozen(model, setup)
     if setup.method == "full":
@@ -302,6 +309,8 @@ def _holes(model: Architecture, setup: Setup, live: int) -> int:
         holes += LEFT_OF_GGUF * 4 * model.parameters
     if setup.method == "qlora":
         holes += LEFT_OF_16_BITS * model.quantisable * setup.itemsize
+    if setup.method != "full":
+        holes += CHECKPOINT * trainable(model, setup)
     return round(holes)
 
 
