@@ -38,6 +38,7 @@ def probe(
     *,
     dataset: tuple[Path, str] | None = None,
     methods: Sequence[str] = ("lora", "qlora"),
+    steps: int | None = None,
     progress: Progress | None = None,
 ) -> Plan:
     """`plan` with its forecast replaced by measurements, for the model that it names.
@@ -45,6 +46,8 @@ def probe(
     Args:
         dataset: (folder of datasets, id), whose real rows are used; without it rows of random tokens
             that are as long as the plan assumes.
+        steps: so many steps of the run as planned, instead of its largest one three times: what memory
+            comes to when lengths vary.
 
     Raises:
         MissingExtra: the extra for training is not installed.
@@ -67,6 +70,7 @@ def probe(
             "dataset": dataset[1] if dataset else None,
             "max_length": settings.max_length,
             "device": plan.hardware.kind,
+            "steps": steps,
         }
         measured[name] = in_a_process(task)
     if progress:
@@ -108,7 +112,7 @@ def in_a_process(task: dict[str, Any]) -> Measured:
 
 
 def measure(task: dict[str, Any]) -> Measured:
-    """Train `STEPS` steps of the task's recipe and say what they took."""
+    """Train some steps of the task's recipe and say what they took."""
     import torch
 
     from loresmith.models import cpu
@@ -119,15 +123,13 @@ def measure(task: dict[str, Any]) -> Measured:
     raw = task["recipe"]
     wanted = Recipe(**{**raw, "targets": tuple(raw["targets"])})
     loaded = base.load(task["model"], method=wanted.method, precision=wanted.precision, device=task["device"])
-    rows = _largest_step(_rows(task, loaded.tokenizer), wanted)
+    rows = _rows(task, loaded.tokenizer)
     steps: list[tuple[int, float]] = []
-    run = replace(
-        wanted,
-        steps=STEPS,
-        batch_tokens=sum(len(row.ids) for row in rows),
-        eval_every=STEPS,
-        patience=0,
-    )
+    count = task["steps"] or STEPS
+    run = replace(wanted, steps=count, eval_every=count, patience=0)
+    if not task["steps"]:
+        rows = _largest_step(rows, wanted)
+        run = replace(run, batch_tokens=sum(len(row.ids) for row in rows))
     recipe.train(
         loaded,
         rows,
