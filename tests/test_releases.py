@@ -84,6 +84,8 @@ def test_the_recommended_arm_of_the_report_is_promoted(plant: WorkspaceDir) -> N
     assert made.gate is not None
     assert made.gate["passed"]
     assert made.gate["checks"][0]["difference"] == -0.02  # both less rag, which answered so far
+    said = releases.Check(**made.gate["checks"][0]).describe()
+    assert said == "overall it serves 2 points fewer (between 10 fewer and 6 more, 100 questions, p = 0.700)"
 
 
 def test_the_gate_refuses_what_loses_in_a_stratum_and_names_it_with_figures(plant: WorkspaceDir) -> None:

@@ -58,9 +58,9 @@ def promote(
         call.say(f"Against the gate: {problem}.")
     for check in gate.get("checks", ()):
         if not check["worse"]:
-            call.note(book.Check(**check).describe() + ".")
+            call.note(f"· {book.Check(**check).describe()}.")
     for remark in gate.get("notes", ()):
-        call.note(f"{remark}.")
+        call.note(f"· {remark}.")
     call.note("`loresmith rollback` takes it back.")
     return DONE
 

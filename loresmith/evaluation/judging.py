@@ -7,7 +7,7 @@ Only answers to questions with an accepted answer are put to it: whether an abst
 whether the house's form holds, needs no opinion. Promises: the judge never learns which arm an answer
 came from; what it is shown is fenced as data; what was judged is not asked again, and a kill loses at
 most `BATCH` judgements; a reply that is neither yes nor no is counted and not guessed at. Small models
-judge badly (docs/report.md): its agreement with the automatic score and with people stands beside it.
+judge badly (docs/advise.md): its agreement with the automatic score and with people stands beside it.
 """
 
 from __future__ import annotations

@@ -37,9 +37,12 @@ class Check:
     def describe(self) -> str:
         """ "in the stratum trained it serves 41 points fewer (between 27 and 55, 60 questions, p = …)"."""
         place = OVERALL if self.stratum == OVERALL else f"in the stratum {self.stratum}"
-        points = f"{abs(self.difference) * 100:.0f} points {'fewer' if self.difference < 0 else 'more'}"
-        low, high = sorted((abs(self.low), abs(self.high)))
-        between = f"between {low * 100:.0f} and {high * 100:.0f}"
+        points = f"{_points(abs(self.difference))} points {_way(self.difference)}"
+        if self.low * self.high >= 0:
+            low, high = sorted((abs(self.low), abs(self.high)))
+            between = f"between {_points(low)} and {_points(high)}"
+        else:
+            between = f"between {_points(-self.low)} fewer and {_points(self.high)} more"
         p = "p < 0.001" if self.p < 0.001 else f"p = {self.p:.3f}"
         return f"{place} it serves {points} ({between}, {self.n} questions, {p})"
 
@@ -100,3 +103,11 @@ class Release:
     def describe(self) -> str:
         """ "both with lora-0123abcd"."""
         return f"{self.arm} with {self.adapter}" if self.adapter else self.arm
+
+
+def _points(share: float) -> str:
+    return f"{round(share * 100)}"
+
+
+def _way(difference: float) -> str:
+    return "fewer" if difference < 0 else "more"

@@ -153,7 +153,7 @@ def test_advice_after_a_comparison_speaks_from_it_first(
     words = ["advise", "--flow", "--documents", "9", "--rows", "900", "-w", str(plant.root)]
     assert cli.run(words) == 0
     shown = capfd.readouterr().out
-    assert shown.index("Measured on 100 questions (report 1aaa)") < shown.index("By the rules:")
+    assert shown.index("Measured on 60 questions (report 1aaa)") < shown.index("By the rules:")
     assert "disagree: the rules say both, the comparison rag" in shown
     assert "measured: contradicted; over all questions, both serves -50 points against rag" in shown
     assert cli.run([*words, "--json"]) == 0

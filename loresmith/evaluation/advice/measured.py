@@ -32,6 +32,7 @@ class Measured:
     """What a comparison found.
 
     Attributes:
+        questions: that the arms were compared by, those of general ability apart.
         agrees: the rules recommend the same arm; None where the comparison settled nothing.
         words: one sentence about that.
         stale: why the comparison may speak of another state than the present one.
@@ -56,7 +57,8 @@ class Measured:
 def read(report: Mapping[str, Any], advice: Advice, stale: Sequence[str] = ()) -> Measured | None:
     """What `report` says beside `advice`; None where it holds no answers."""
     verdict = report["verdict"]
-    asked = int(report["questions"].get("asked", 0))
+    recommended = report["arms"].get(verdict["recommended"])
+    asked = int(recommended["correct"]["n"]) if recommended else 0
     if not asked:
         return None
     settled = verdict["kind"] != "more_questions"
@@ -113,6 +115,10 @@ def _figures(pair: Mapping[str, Any], better: str, worse: str, sign: int, place:
     found = pair["difference"]
     low, high = sorted((sign * float(found["low"]), sign * float(found["high"])))
     return (
-        f"{place}, {better} serves {sign * float(found['value']) * 100:+.0f} points against {worse} "
-        f"(between {low * 100:+.0f} and {high * 100:+.0f}, {found['n']} questions)"
+        f"{place}, {better} serves {_signed(sign * float(found['value']))} points against {worse} "
+        f"(between {_signed(low)} and {_signed(high)}, {found['n']} questions)"
     )
+
+
+def _signed(share: float) -> str:
+    return f"{round(share * 100):+d}"
