@@ -107,7 +107,7 @@
 
   function found(answer, cited) {
     const made = el("details", { class: "source" },
-      el("summary", {}, answer.hits.length === 1 ? "1 passage was shown to it" : `${answer.hits.length} passages were shown to it`));
+      el("summary", {}, answer.hits.length === 1 ? "1 passage found" : `${answer.hits.length} passages found`));
     made.addEventListener("toggle", () => {
       if (made.childElementCount > 1) return;
       made.append(...answer.hits.map((number) => {

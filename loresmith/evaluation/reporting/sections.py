@@ -34,20 +34,14 @@ def link(question: Mapping[str, Any]) -> Markup:
 def verdict(report: Report) -> Markup:
     said = report["verdict"]
     arm = said["recommended"]
-    kicker = [words.KINDS[said["kind"]]]
-    if said.get("winner"):
-        kicker = [f"Winner: {words.NAMES[said['winner']]}"]
-    kicker += [words.KINDS[f] for f in said.get("findings", ()) if f != said["kind"]]
+    kinds = [] if words.tells(said) else [said["kind"]]
+    kinds += [finding for finding in said.get("findings", ()) if finding != said["kind"]]
     asked = max((words.dig(found, "correct", "n") or 0 for found in report["arms"].values()), default=0)
     head = el(
         "header",
-        el(
-            "p",
-            [
-                el("span", k, class_=f"kick kick-{said['kind'] if not i else 'more'}")
-                for i, k in enumerate(kicker)
-            ],
-        ),
+        el("p", [el("span", _kind(said, kind), class_=f"kick kick-{kind}") for kind in kinds])
+        if kinds
+        else None,
         el("h1", words.sentence(said["headline"])),
         class_="headline",
     )
@@ -69,6 +63,10 @@ def verdict(report: Report) -> Markup:
         rest,
         id="verdict",
     )
+
+
+def _kind(said: Mapping[str, Any], kind: str) -> str:
+    return f"Winner: {words.NAMES[said['winner']]}" if kind == "winner" else words.KINDS[kind]
 
 
 def _correct(report: Report) -> dict[str, Any]:

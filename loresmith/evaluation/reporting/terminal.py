@@ -24,8 +24,8 @@ COLOURS = {
     "oracle": "dim",
     "format": "dim",
 }
-WIDTH = 30
-"""Characters of a bar: a step is about three points."""
+WIDTH = 20
+"""Characters of a bar, so that the table fits 80 columns: a step is five points."""
 
 
 def render(report: Report) -> RenderableType:
@@ -37,7 +37,7 @@ def render(report: Report) -> RenderableType:
     winner, best = said.get("winner"), said["recommended"]
     kind = f"Winner: {words.NAMES[winner]}" if winner else words.KINDS[said["kind"]]
     parts: list[RenderableType] = [
-        Text(kind, style="bold green" if winner else "bold yellow"),
+        *([] if words.tells(said) else [Text(kind, style="bold green" if winner else "bold yellow")]),
         Text(words.printable(words.sentence(said["headline"])), style="bold"),
         Text(),
         _arms(report),
@@ -61,7 +61,7 @@ def _arms(report: Report) -> RenderableType:
         "interval",
         "an answer",
         "set up",
-        "change a fact",
+        "new fact",
     )
     for i, title in enumerate(titles):
         shown.add_column(title, justify="left" if i < 2 else "right", header_style="dim", no_wrap=True)

@@ -123,6 +123,11 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def tells(verdict: Mapping[str, Any]) -> bool:
+    """Whether the headline begins with the kind of verdict, so that it need not be said twice."""
+    return str(verdict["headline"]).startswith(KINDS[verdict["kind"]])
+
+
 def printable(text: str) -> str:
     """Without control characters, and without the narrow space, which not every terminal has."""
     return "".join(c if c.isprintable() else " " for c in text.replace(NARROW, " "))
