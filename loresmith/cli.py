@@ -78,7 +78,7 @@ def loresmith(
 ) -> None:
     """Answers from your documents, each sentence tied to the page it stands on.
 
-    Exit status: 0 done, 1 failed, 2 wrong usage, 3 not in the documents, 130 stopped.
+    Exit status: 0 done, 1 failed, 2 wrong usage, 3 not in the documents or not promoted, 130 stopped.
     """
 
 

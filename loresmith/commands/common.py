@@ -7,7 +7,7 @@ adds `--workspace`, `--json` and `--debug`. Promises:
   goes to standard error;
 - a failure is one message that names the thing and the remedy, without a traceback unless
   `--debug` is given;
-- exit status: 0 done, 1 failed, 2 wrong usage, 3 abstained, 130 stopped with Ctrl-C.
+- exit status: 0 done, 1 failed, 2 wrong usage, 3 abstained or not promoted, 130 stopped with Ctrl-C.
 """
 
 from __future__ import annotations
