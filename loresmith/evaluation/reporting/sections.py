@@ -228,11 +228,11 @@ def _lead(sure: Sequence[Mapping[str, Any]], shown: Sequence[str]) -> str:
     if not behind:
         return "No detectable difference between the arms." if len(shown) > 1 else ""
     parts = [
-        f"{words.NAMES[arm]} of {' and '.join(words.NAMES[b] for b in shown if b in behind[arm])}"
+        f"{words.NAMES[arm]} over {' and '.join(words.NAMES[b] for b in shown if b in behind[arm])}"
         for arm in shown
         if arm in behind
     ]
-    return "Surely ahead: " + "; ".join(parts) + "."
+    return "Clearly ahead: " + "; ".join(parts) + "."
 
 
 def pairs(report: Report) -> Markup | None:
