@@ -30,7 +30,7 @@ OWNERS = {
     "openai": ("models/",),
     "sqlite3": ("state", "memory.py"),
     "typer": ("cli.py", "commands/"),
-    "rich": ("commands/",),
+    "rich": ("commands/", "evaluation/reporting/terminal.py"),
 }
 """Package -> the places of loresmith/ that are about it."""
 
