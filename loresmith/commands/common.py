@@ -121,7 +121,13 @@ class Call:
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
-        """Bars on standard error, one a stage; a line now and then where that is no terminal."""
+        """Bars on standard error, one a stage; a line now and then where that is no terminal, and a
+        file where the server waits for it."""
+        from loresmith.server import progress as told
+
+        if (base := told.place()) is not None:
+            yield told.recorder(base)
+            return
         if not self.stderr.is_terminal:
             yield _lines(self)
             return

@@ -24,6 +24,7 @@ from loresmith.commands.common import (
     overrides,
 )
 from loresmith.errors import UsageError
+from loresmith.server import progress as told
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -161,6 +162,8 @@ class _Screen:
         self._told = False
         self._last: dict[str, float] = {}
         self._tokens = 0
+        base = told.place() if leader else None
+        self._record = told.step_recorder(base) if base is not None else None
 
     def __enter__(self) -> _Screen:
         return self
@@ -192,6 +195,8 @@ class _Screen:
     def step(self, step: Step) -> None:
         if not self._leader:
             return
+        if self._record is not None:
+            self._record(step.to_dict())
         if step.loss is not None:
             self._first = self._first or step.step
             self._tokens += step.tokens
