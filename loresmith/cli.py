@@ -23,11 +23,13 @@ from loresmith.commands import (
     doctor,
     export,
     feedback,
+    keys,
     models,
     plan,
     rate,
     releases,
     report,
+    serve,
     sync,
     train,
     workspace,
@@ -57,6 +59,8 @@ rate.register(app)
 releases.register(app)
 export.register(app)
 models.register(app)
+serve.register(app)
+keys.register(app)
 calibrate.register(app)
 doctor.register(app)
 

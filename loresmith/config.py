@@ -56,6 +56,9 @@ class ModelSection(Section):
     max_tokens: int = Field(256, ge=8, description="upper bound of one answer")
     temperature: float = Field(0.0, ge=0, le=2, description="0: the most likely token always")
     threads: int = Field(0, ge=0, description="0: as many as are free")
+    parallel: int = Field(
+        1, ge=1, le=64, description="answers that llama.cpp computes together; `serve`: server.parallel"
+    )
     timeout_seconds: float = Field(120, gt=0, description="of one request to an endpoint")
     adapter: str = Field(
         "auto",
@@ -213,6 +216,22 @@ class WebSection(Section):
     max_mb: int = Field(50, ge=1, description="larger pages are not read")
 
 
+class ServerSection(Section):
+    """`loresmith serve`: where it listens, and how much it takes on at once."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; beyond this machine only with keys")
+    port: int = Field(8321, ge=0, le=65535, description="0: any that is free")
+    hosts: list[str] = Field([], description="names it is reached by besides its own, as behind a proxy")
+    parallel: int = Field(4, ge=1, le=64, description="answers computed at the same time, sharing one model")
+    queue: int = Field(64, ge=0, description="questions that may wait; one more is refused with 429")
+    connections: int = Field(512, ge=1, description="open at the same time; one more is refused with 503")
+    upload_mb: int = Field(200, ge=1, description="largest upload")
+    request_mb: int = Field(4, ge=1, description="largest request of any other kind")
+    body_seconds: float = Field(30, gt=0, description="longest silence of a client that is still sending")
+    grace_seconds: float = Field(30, ge=0, description="what runs may finish within, when it is stopped")
+    warm: bool = Field(True, description="load the models at the start and not with the first question")
+
+
 class Config(Section):
     name: str = "expert"
     sources: list[SourceEntry] = []
@@ -226,6 +245,7 @@ class Config(Section):
     training: TrainingSection = TrainingSection()
     parsing: ParsingSection = ParsingSection()
     web: WebSection = WebSection()
+    server: ServerSection = ServerSection()
 
 
 def load(path: Path, overrides: dict[str, Any] | None = None) -> Config:

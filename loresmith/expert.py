@@ -26,6 +26,7 @@ from loresmith.answering.abstain import Calibration
 from loresmith.answering.evidence import parse_question
 from loresmith.answering.generate import OnSentence, answer
 from loresmith.answering.unaided import unaided
+from loresmith.config import ModelSection
 from loresmith.errors import ModelError, StorageError, WorkspaceLocked
 from loresmith.index import Store, open_generation
 from loresmith.language import detect
@@ -292,6 +293,8 @@ class Expert:
         chat: str | None = None,
         hits: Sequence[Hit] | None = None,
         shots: Sequence[tuple[str, str]] = (),
+        history: Sequence[tuple[str, str]] = (),
+        model_settings: ModelSection | None = None,
     ) -> Answer:
         """Answer from the documents, or abstain.
 
@@ -304,6 +307,8 @@ class Expert:
             chat: name of a conversation whose earlier turns count and which remembers this one.
             hits: answer from these instead of searching (rag and both).
             shots: questions with their answers, shown as earlier turns (base and tuned).
+            history: earlier turns that the asker brings along, instead of those of `chat` (rag and both).
+            model_settings: instead of the configured ones; only how is written counts, not the model.
 
         Raises:
             ModelError: the model or the adapter is missing, or the adapter is not for the model.
@@ -316,13 +321,15 @@ class Expert:
         adapter = self.adapter(where, released) if arm in ("tuned", "both") else None
         name = adapter.id if adapter else None
         language = detect(question)
+        settings = model_settings or self._config.model
         if arm in ("base", "tuned"):
             model = self._workspace.tuned(adapter, self._progress) if adapter else self._language_model()
             return unaided(
-                question, model, self._config.model, language, on_sentence, arm=arm, adapter=name, shots=shots
+                question, model, settings, language, on_sentence, arm=arm, adapter=name, shots=shots
             )
         clock = time.perf_counter()
-        history = self._recall(chat, question, where) if chat else []
+        if chat and not history:
+            history = self._recall(chat, question, where)
         asked = f"{history[-1][0]} {question}" if history and follows(question) else question
         hits, several = self.find(asked, k, where) if hits is None else (hits, False)
         seconds = time.perf_counter() - clock
@@ -332,7 +339,7 @@ class Expert:
             hits,
             self._reader(adapter) if hits else None,
             settings=self._config.answer,
-            model_settings=self._config.model,
+            model_settings=settings,
             locate_quote=lambda passage, start, end: self._place(texts, passage, start, end),
             on_sentence=on_sentence,
             history=history,

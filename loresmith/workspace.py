@@ -10,6 +10,7 @@
     plant/.loresmith/training.lock  the same for the one training, which writes only at its end
     plant/.loresmith/releases.json  which expert answers by default (see releases.py)
     plant/.loresmith/releases.lock  the same for it, so that going back waits for no sync
+    plant/.loresmith/keys.json      who may use the server (see server/access.py); keys.lock for it
 
 Promises: a file is written to a temporary name, fsynced and renamed, so a kill leaves the old or
 the new; there is one writer at a time, readers always work.
@@ -77,6 +78,10 @@ class WorkspaceDir:
         return self.data / "releases.json"
 
     @property
+    def keys_path(self) -> Path:
+        return self.data / "keys.json"
+
+    @property
     def web_dir(self) -> Path:
         return self.data / "web"
 
@@ -115,6 +120,16 @@ class WorkspaceDir:
             WorkspaceLocked: another process is promoting or rolling back here.
         """
         with self._locked("releases.lock", "is releasing in"):
+            yield
+
+    @contextmanager
+    def granting(self) -> Iterator[None]:
+        """Hold the lock of keys.json.
+
+        Raises:
+            WorkspaceLocked: another process is making or revoking a key here.
+        """
+        with self._locked("keys.lock", "is changing the keys of"):
             yield
 
     @contextmanager

@@ -1,0 +1,141 @@
+"""What goes wrong in a request, in the one shape that every route answers with.
+
+    {"error": {"message": …, "type": …, "code": …, "param": …}}        OpenAI's shape, also under /api
+
+Promises: every error of errors.py has a status; a message never holds a traceback, nor a word of a
+document.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from loresmith import errors
+from loresmith.errors import LoresmithError
+
+log = logging.getLogger("loresmith.server")
+
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    405: "invalid_request_error",
+    409: "conflict_error",
+    413: "invalid_request_error",
+    415: "invalid_request_error",
+    421: "invalid_request_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+}
+
+# The first class that an error is of counts.
+_STATUS: tuple[tuple[type[LoresmithError], int], ...] = (
+    (errors.WorkspaceNotFound, 503),
+    (errors.UsageError, 400),
+    (errors.WorkspaceLocked, 409),
+    (errors.GateClosed, 409),
+    (errors.StorageError, 503),
+    (errors.SourceError, 422),
+    (errors.ParseError, 422),
+    (errors.DatasetError, 422),
+    (errors.TrainingError, 409),
+    (errors.MissingExtra, 501),
+    (errors.EndpointError, 502),
+    (errors.ModelError, 503),
+)
+
+
+class ApiError(Exception):
+    """Refuse a request.
+
+    Args:
+        status: of HTTP.
+        message: for a person: what is wrong, and the remedy.
+        code: for a program: "model_not_found", "queue_full" …
+        param: the field of the request that is wrong.
+        headers: to send along, such as Retry-After.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        code: str | None = None,
+        *,
+        param: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, message, code, param)
+        self.status = status
+        self.message = message
+        self.code = code
+        self.param = param
+        self.headers = headers
+
+
+def translated(error: LoresmithError) -> ApiError:
+    """An error of the other rooms as one of HTTP."""
+    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    return ApiError(status, str(error), _snake(type(error).__name__))
+
+
+def body(error: ApiError) -> dict[str, Any]:
+    kind = _TYPES.get(error.status, "server_error" if error.status >= 500 else "invalid_request_error")
+    return {"error": {"message": error.message, "type": kind, "code": error.code, "param": error.param}}
+
+
+def response(error: ApiError) -> JSONResponse:
+    return JSONResponse(body(error), error.status, error.headers)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error in the one shape."""
+
+    @app.exception_handler(ApiError)
+    async def refused(_: Request, error: ApiError) -> JSONResponse:
+        return response(error)
+
+    @app.exception_handler(LoresmithError)
+    async def failed(_: Request, error: LoresmithError) -> JSONResponse:
+        return response(translated(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
+        return response(unreadable(error))
+
+    @app.exception_handler(HTTPException)
+    async def known(_: Request, error: HTTPException) -> JSONResponse:
+        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code)
+        headers = dict(error.headers) if error.headers else None
+        return response(ApiError(error.status_code, f"{error.detail}.", code, headers=headers))
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        # The message may quote a document, so the log gets the place alone.
+        place = error.__traceback__
+        while place is not None and place.tb_next is not None:
+            place = place.tb_next
+        where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
+        log.error("unexpected %s at %s", type(error).__name__, where, extra={"path": request.url.path})
+        return response(ApiError(500, "A fault of Loresmith: its log says where.", "internal_error"))
+
+
+def unreadable(error: RequestValidationError) -> ApiError:
+    """What a request has wrong, without its contents."""
+    first = error.errors()[0]
+    where = [str(part) for part in first["loc"]]
+    if first["type"] == "json_invalid":
+        return ApiError(400, "The body is not JSON.", "invalid_json")
+    field = ".".join(where[1:]) or where[0]
+    return ApiError(422, f"{field}: {first['msg']}.", str(first["type"]), param=field)
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")

@@ -1,0 +1,30 @@
+// What the server says of itself and of whoever asks; the views look here.
+
+import { get } from "./api.js";
+
+export const here = { status: null };
+const listeners = new Set();
+
+export function onStatus(listener) {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+export async function refresh() {
+  here.status = await get("/status");
+  for (const listener of listeners) listener(here.status);
+  return here.status;
+}
+
+const RANK = { reader: 0, editor: 1, owner: 2 };
+export const may = (role) => RANK[here.status?.caller?.role ?? "reader"] >= RANK[role];
+
+/** The arms that can answer here. */
+export const arms = () => here.status?.arms ?? [];
+
+/** What answers when no arm is named. */
+export function answering() {
+  const release = here.status?.release;
+  if (!release) return { arm: "rag", id: null };
+  return typeof release === "string" ? { arm: "rag", id: release } : release;
+}

@@ -1,0 +1,154 @@
+// Review: one training row at a time, judged by keyboard: accept, mend, reject.
+
+import { get, post, query } from "./api.js";
+import { button, el, replace, toast } from "./dom.js";
+import * as jobs from "./jobs.js";
+import { attempt, chip, filled, nothing, select, watched } from "./parts.js";
+import { t, word } from "./texts.js";
+
+const PAGE = 50;
+
+export async function show(root) {
+  const state = { offset: 0, at: 0, split: "", kind: "", rows: [], total: 0, mending: false, current: null };
+  const work = el("div");
+  const place = el("div");
+  root.append(work, place);
+  const stop = watched(work, "dataset", { again: () => jobs.start("dataset"), ended: () => filled(place, () => first(state)) });
+  const keys = (event) => onKey(event, state);
+  document.addEventListener("keydown", keys);
+  await filled(place, () => first(state));
+  return () => { stop(); document.removeEventListener("keydown", keys); };
+}
+
+const build = () => button(t("review.build"), { shape: "retry", onclick: (event) => attempt(event.currentTarget, () => jobs.start("dataset")) });
+
+async function first(state) {
+  const known = await get("/datasets");
+  if (!(known.datasets ?? []).length) return nothing("teach", t("review.none.title"), t("review.none.text"), build());
+  state.dataset = known.datasets.find((one) => one.id === known.current || one.current) ?? known.datasets[0];
+  await load(state);
+  const body = el("div", { class: "review" });
+  state.draw = () => draw(body, state);
+  state.draw();
+  return body;
+}
+
+async function load(state) {
+  const found = await get(`/datasets/current${query({ offset: state.offset, limit: PAGE, split: state.split, kind: state.kind })}`);
+  state.rows = found.rows ?? found.examples ?? [];
+  state.total = found.total ?? state.rows.length;
+  state.kinds = found.kinds ?? state.kinds ?? null;
+  state.at = Math.min(state.at, Math.max(0, state.rows.length - 1));
+}
+
+const answerOf = (row) => row.answer ?? row.messages?.at(-1)?.content ?? "";
+const questionOf = (row) => row.question || row.messages?.findLast?.((m) => m.role === "user")?.content || "";
+
+function draw(body, state) {
+  const row = state.rows[state.at];
+  const top = el("div", { class: "review-top" },
+    select([["", t("review.all_splits")], ...["train", "dev", "test"].map((one) => [one, t(`split.${one}`)])], state.split, (value) => refilter(state, { split: value })),
+    select([["", t("review.all_kinds")], ...["closed", "grounded", "abstain", "chat"].map((one) => [one, t(`kind.${one}`)])], state.kind, (value) => refilter(state, { kind: value })),
+    build(),
+    el("div", { class: "spread" },
+      button(t("review.previous"), { shape: "back", quiet: true, disabled: state.offset + state.at === 0, onclick: () => move(state, -1) }),
+      el("span", { "aria-live": "polite" }, state.total ? t("review.at", { n: state.offset + state.at + 1, total: state.total }) : "0"),
+      button(t("review.next"), { shape: "next", quiet: true, disabled: state.offset + state.at + 1 >= state.total, onclick: () => move(state, 1) })));
+  top.children[0].setAttribute("aria-label", t("review.split"));
+  top.children[1].setAttribute("aria-label", t("review.kind"));
+  if (!row) { replace(body, top, nothing("teach", t("review.nomatch"), "")); return; }
+  replace(body, top, card(row, state), judge(row, state));
+}
+
+async function refilter(state, change) {
+  Object.assign(state, change, { offset: 0, at: 0, mending: false });
+  await attempt(null, () => load(state));
+  state.draw();
+}
+
+function card(row, state) {
+  const verdict = row.verdict ?? row.review;
+  const said = state.mending
+    ? el("textarea", { rows: 5, "aria-label": t("review.answer"), id: "mend", value: answerOf(row) })
+    : el("p", { class: "row-text row-answer" }, answerOf(row));
+  if (state.mending) said.value = answerOf(row);
+  return el("article", { class: `card row-card ${verdict === "reject" || verdict === "rejected" ? "rejected" : ""}`, "aria-label": t("review.row") },
+    el("div", { class: "row-chips" }, chip(word("kind", row.kind)), row.split ? chip(word("split", row.split)) : null, row.language ? chip(word("language", row.language)) : null,
+      verdict ? chip(word("verdict", verdict), verdict.startsWith("reject") ? "bad" : "good") : null),
+    el("div", {}, el("p", { class: "row-label" }, t("review.question")), el("h2", { class: "row-text" }, questionOf(row))),
+    el("div", {}, el("p", { class: "row-label" }, t("review.answer")), said),
+    row.quote ? el("div", {}, el("p", { class: "row-label" }, t("review.proof")), el("p", { class: "row-quote" }, row.quote)) : null,
+    el("p", { class: "soft small row-text" }, [origin(row.origin), ...(row.documents ?? [])].filter(Boolean).filter((one, at, all) => all.indexOf(one) === at).join(" · ")));
+}
+
+function origin(text = "") {
+  const [kind] = text.split(":");
+  return word("origin", kind, text);
+}
+
+function judge(row, state) {
+  if (state.mending) {
+    return el("div", { class: "judge" },
+      button(t("action.save"), { kind: "primary", onclick: (event) => mended(row, state, event.currentTarget) }),
+      button(t("action.cancel"), { onclick: () => { state.mending = false; state.draw(); } }));
+  }
+  const verdict = String(row.verdict ?? row.review ?? "");
+  const one = (name, key, kind) => {
+    const made = button(t(`review.${name}`), { kind, "aria-keyshortcuts": key, "aria-pressed": String(verdict.startsWith(name)),
+      onclick: () => (name === "mend" ? mend(state) : decide(row, name, state, made)) });
+    made.append(el("kbd", { "aria-hidden": "true" }, key));
+    return made;
+  };
+  return el("div", { class: "judge", role: "group", "aria-label": t("review.verdict") }, one("accept", "A", ""), one("mend", "M", ""), one("reject", "R", ""));
+}
+
+function mend(state) {
+  state.mending = true;
+  state.draw();
+  document.getElementById("mend")?.focus();
+}
+
+async function mended(row, state, control) {
+  const text = document.getElementById("mend").value.trim();
+  if (!text) return;
+  await decide(row, "mend", state, control, text);
+}
+
+async function decide(row, verdict, state, control, answer) {
+  const kept = await attempt(control, async () => (await post("/datasets/rows", { id: row.id, verdict, ...(answer ? { answer } : {}) })) ?? true);
+  if (!kept) return;
+  row.verdict = verdict;
+  if (answer) row.answer = answer;
+  state.mending = false;
+  toast(t(`review.done.${verdict}`));
+  await move(state, 1);
+}
+
+async function move(state, by) {
+  const target = state.offset + state.at + by;
+  state.mending = false;
+  if (target >= 0 && target < state.total) {
+    if (target < state.offset || target >= state.offset + state.rows.length) {
+      state.offset = Math.floor(target / PAGE) * PAGE;
+      await attempt(null, () => load(state));
+    }
+    state.at = target - state.offset;
+  }
+  state.draw();
+}
+
+function onKey(event, state) {
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  if (state.mending) {
+    if (event.key === "Escape") { state.mending = false; state.draw(); }
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) document.querySelector(".judge .primary")?.click();
+    return;
+  }
+  if (event.target.closest("input, textarea, select") || !state.rows.length) return;
+  const [accept, mendIt, reject] = document.querySelectorAll(".judge button");
+  const action = { a: accept, m: mendIt, r: reject }[event.key.toLowerCase()];
+  if (action) { event.preventDefault(); action.click(); }
+  else if (event.key === "ArrowRight" || event.key === "j") move(state, 1);
+  else if (event.key === "ArrowLeft" || event.key === "k") move(state, -1);
+}
+

@@ -1,0 +1,155 @@
+"""From an application to a process that listens: the socket, the signals, the stop.
+
+Promises: it refuses to listen beyond this machine without keys; SIGTERM and Ctrl-C let running answers
+finish (`server.grace_seconds`), refuse what waits with 503 and end streams that would never end; a
+second Ctrl-C stops at once; a client that does not finish its headers is hung up on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging.config
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from loresmith import workspace as folders
+from loresmith.config import ServerSection
+from loresmith.errors import LoresmithError, UsageError
+from loresmith.server import access
+from loresmith.server.app import create_app
+from loresmith.server.engine import Engine
+from loresmith.server.operation import log_config
+
+# From the first byte of a request (or the connection) to the end of its headers.
+HEADER_SECONDS = 20.0
+
+
+def run(
+    root: Path,
+    overrides: dict[str, Any],
+    *,
+    as_json: bool = False,
+    debug: bool = False,
+    ready: Callable[[str, bool], None] = lambda url, keyed: None,
+) -> None:
+    """Serve until a signal comes.
+
+    Args:
+        ready: called with the address, and whether requests need a key, once it listens.
+
+    Raises:
+        UsageError: it would listen beyond this machine without keys.  LoresmithError: the address is taken.
+    """
+    folder = folders.open_dir(root, overrides)
+    settings = folder.config.server
+    if not access.is_loopback(settings.host) and not access.listing(folder):
+        raise UsageError(
+            f"{settings.host} can be reached from other machines, and there are no keys.",
+            "Make one first: loresmith keys create NAME --role owner",
+        )
+    listener = _listen(settings)
+    try:
+        logging.config.dictConfig(log_config(as_json=as_json, debug=debug))
+        app = create_app(root, overrides=overrides)
+        config = uvicorn.Config(
+            app,
+            http=_Punctual,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,  # who asks is told by the key, never by a header that anyone can send
+            limit_concurrency=settings.connections,
+            timeout_graceful_shutdown=max(1, round(settings.grace_seconds)),
+            lifespan="on",
+        )
+        server = _Server(config, app.state.engine)
+        ready(_url(listener, settings.host), app.state.keys.needed())
+        server.run([listener])
+    finally:
+        listener.close()
+
+
+class _Server(uvicorn.Server):
+    """Tells the engine before it waits for connections, and ends with the status of a success."""
+
+    def __init__(self, config: uvicorn.Config, engine: Engine) -> None:
+        super().__init__(config)
+        self._engine = engine
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._engine.stop()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # Not handed on to the default handler afterwards: being asked to stop is no failure.
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        self.should_exit = True
+
+
+class _Punctual(H11Protocol):
+    """Hangs up on who takes longer than `HEADER_SECONDS` for the head of a request."""
+
+    _clock: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wind()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._unwind()
+        elif self._clock is None:
+            self._wind()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unwind()
+        super().connection_lost(exc)
+
+    def _wind(self) -> None:
+        self._clock = self.loop.call_later(HEADER_SECONDS, self._late)
+
+    def _unwind(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+
+    def _late(self) -> None:
+        self._clock = None
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+
+
+def _listen(settings: ServerSection) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host.strip("[]"), settings.port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        where = f"{settings.host}:{settings.port}"
+        if error.errno == errno.EADDRINUSE:
+            raise LoresmithError(
+                f"{where} is in use by another program.", "Choose another --port."
+            ) from error
+        raise LoresmithError(
+            f"{where}: {error.strerror or error}.", "Choose another --host or --port."
+        ) from error
+    return listener
+
+
+def _url(listener: socket.socket, host: str) -> str:
+    shown = f"[{host.strip('[]')}]" if ":" in host else host
+    return f"http://{shown}:{listener.getsockname()[1]}"
