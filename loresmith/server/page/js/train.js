@@ -6,7 +6,7 @@ import { training } from "./charts.js";
 import { refresh } from "./here.js";
 import * as jobs from "./jobs.js";
 import { attempt, chip, facts, field, filled, nothing, select, watched } from "./parts.js";
-import { duration, moment, number, percent, size, t, word } from "./texts.js";
+import { duration, moment, number, size, t, word } from "./texts.js";
 
 export async function show(root) {
   const start = el("div");
@@ -49,9 +49,9 @@ async function adapters() {
 function adapterCard(one, current) {
   const card = one.card ?? one;
   const figures = card.figures ?? one.figures ?? {};
-  const dev = figures.dev ?? {};
   const more = el("div");
-  const accuracy = dev.accuracy ?? figures.dev_accuracy;
+  const better = figures.perplexity?.dev;
+  const right = figures.as_expected;
   const box = el("details", { ontoggle: () => { if (box.open && !more.childNodes.length) filled(more, () => detail(one.id)); } }, el("summary", {}, t("adapters.more")), more);
   return el("section", { class: "card adapter", "aria-label": one.id },
     el("div", { class: "adapter-head" }, el("h3", { class: "mono" }, one.id),
@@ -64,7 +64,8 @@ function adapterCard(one, current) {
       }) })),
     facts([[t("adapters.method"), word("method", one.method ?? card.method)], [t("adapters.made"), moment(card.created ?? one.created)],
       [t("adapters.loss"), number(figures.loss?.dev ?? figures.loss?.train ?? NaN, 3)],
-      Number.isFinite(accuracy) ? [t("adapters.accuracy"), percent(accuracy, 1)] : null,
+      better ? [t("adapters.perplexity"), `${number(better.before, 1)} → ${number(better.after, 1)}`] : null,
+      right?.of ? [t("adapters.expected"), t("adapters.expected.of", { before: right.before, after: right.after, of: right.of })] : null,
       figures.seconds ? [t("adapters.time"), duration(figures.seconds)] : null,
       figures.peak_memory_bytes ? [t("adapters.memory"), size(figures.peak_memory_bytes)] : null]),
     (card.labels ?? []).length ? el("p", {}, card.labels.map((label) => chip(label))) : null,
@@ -79,6 +80,6 @@ async function detail(id) {
     training(steps),
     (card.limits ?? []).length ? el("ul", { class: "plain" }, card.limits.map((limit) => el("li", {}, limit))) : null,
     (card.samples ?? []).slice(0, 3).map((sample) => el("div", { class: "section" }, el("p", { class: "row-label" }, sample.question),
-      el("dl", { class: "lines small" }, ["wanted", "before", "after"].filter((key) => sample[key]).map((key) => el("div", {}, el("dt", {}, t(`sample.${key}`)), el("dd", {}, sample[key])))))),
+      el("dl", { class: "lines small" }, ["expected", "before", "after"].filter((key) => sample[key]).map((key) => el("div", {}, el("dt", {}, t(`sample.${key}`)), el("dd", {}, sample[key])))))),
   ];
 }

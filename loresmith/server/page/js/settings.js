@@ -1,0 +1,123 @@
+// Settings: how the page looks, what answers, who has access, and whether the machine is in order.
+
+import { get, key, post } from "./api.js";
+import { add, button, el, toast } from "./dom.js";
+import { here, may, refresh } from "./here.js";
+import { attempt, chip, filled, head, select } from "./parts.js";
+import { LANGUAGES, choose, language, number, t } from "./texts.js";
+
+export async function show(root) {
+  const status = here.status;
+  const settings = el("div");
+  const doctor = el("div");
+  add(root, head(t("settings.title")),
+    group(t("settings.page"), line(t("settings.language"), "", select(Object.entries(LANGUAGES), language, async (name) => {
+      await choose(name);
+      document.dispatchEvent(new CustomEvent("loresmith:language"));
+    })), line(t("settings.theme"), "", theme())),
+    group(t("settings.access"), ...access(status)),
+    settings,
+    may("editor") ? el("section", { class: "section" }, el("h2", {}, t("doctor.title")), el("p", { class: "lead" }, t("doctor.text")), doctor) : null,
+    el("p", { class: "soft small section" }, t("settings.about", { version: status.version ?? "" })));
+  if (!may("editor")) return;
+  await Promise.all([filled(settings, drawSettings), filled(doctor, drawDoctor)]);
+}
+
+const group = (title, ...lines) => el("section", { class: "section" }, el("h2", {}, title), el("div", { class: "card settings-group" }, lines));
+
+let count = 0;
+function line(label, hint, control) {
+  const id = `s${(count += 1)}`;
+  if (control instanceof HTMLElement && /^(INPUT|SELECT|TEXTAREA)$/.test(control.tagName)) {
+    control.id = id;
+    if (hint) control.setAttribute("aria-describedby", `${id}-hint`);
+    return el("div", { class: "setting" }, el("div", {}, el("label", { for: id }, label), hint ? el("small", { id: `${id}-hint` }, hint) : null), control);
+  }
+  return el("div", { class: "setting" }, el("div", {}, el("span", { class: "label" }, label), hint ? el("small", {}, hint) : null), el("div", {}, control));
+}
+
+function theme() {
+  const root = document.documentElement;
+  return select([["", t("theme.system")], ["light", t("theme.light")], ["dark", t("theme.dark")]], root.dataset.theme ?? "", (value) => {
+    if (value) root.dataset.theme = value; else delete root.dataset.theme;
+    try { if (value) localStorage.setItem("loresmith.theme", value); else localStorage.removeItem("loresmith.theme"); } catch { /* until the page is closed */ }
+  });
+}
+
+function access(status) {
+  const caller = status.caller ?? {};
+  const lines = [line(t("settings.you"), "", [chip(t(`role.${caller.role}`)), " ", caller.name && caller.name !== caller.role ? caller.name : ""]),
+    line(t("settings.sees"), "", caller.labels ? caller.labels.map((label) => [chip(label), " "]) : t("settings.everything"))];
+  if (key.get()) {
+    lines.push(line(t("settings.key"), t("settings.key.text"), button(t("settings.forget"), { onclick: () => { key.set(""); location.reload(); } })));
+  } else if (!status.needs_key) lines.push(el("div", { class: "setting" }, el("p", { class: "soft" }, t("settings.open"), " ", el("span", { class: "mono" }, "loresmith keys create"))));
+  return lines;
+}
+
+// --- the configuration ----------------------------------------------------------------------------------
+
+/** What a person may want to change here; everything else stands in loresmith.toml. */
+const OFFERED = [
+  ["models", [
+    ["model.name", "text"], ["model.endpoint", "text"], ["model.max_tokens", "number"], ["model.temperature", "number"], ["model.threads", "number"],
+  ]],
+  ["embedders", [["embedder.name", "text"], ["embedder.provider", ["local", "openai", "jina", "azure"]], ["embedder.endpoint", "text"]]],
+  ["answers", [
+    ["retrieval.mode", ["hybrid", "dense", "text"]], ["retrieval.k", "number"], ["retrieval.context_tokens", "number"], ["answer.max_sentences", "number"], ["answer.memory", "switch"],
+  ]],
+];
+
+async function drawSettings() {
+  const found = await get("/settings");
+  const config = found.settings ?? found.config ?? found;
+  return OFFERED.map(([name, keys]) => {
+    const lines = keys.map(([dotted, kind]) => [dotted, kind, dotted.split(".").reduce((value, part) => value?.[part], config)])
+      .filter(([, , value]) => value !== undefined)
+      .map(([dotted, kind, value]) => setting(dotted, kind, value));
+    return lines.length ? group(t(`settings.${name}`), lines) : null;
+  });
+}
+
+function setting(dotted, kind, value) {
+  const label = t(`setting.${dotted}`);
+  const hint = t(`setting.${dotted}.hint`);
+  const owner = may("owner");
+  const save = (control, wanted) => attempt(control, async () => {
+    await post("/settings", { [dotted]: wanted });
+    toast(t("settings.saved"));
+    await refresh();
+    return true;
+  });
+  if (Array.isArray(kind)) {
+    const control = select(kind.map((one) => [one, t(`setting.${dotted}.${one}`)]), value, (wanted) => save(control, wanted));
+    control.disabled = !owner;
+    return line(label, hint, control);
+  }
+  if (kind === "switch") {
+    const control = el("input", { type: "checkbox", checked: value, disabled: !owner, onchange: () => save(control, control.checked) });
+    return line(label, hint, control);
+  }
+  const control = el("input", { type: kind === "number" ? "number" : "text", step: kind === "number" ? "any" : null, value: value ?? "", disabled: !owner, autocomplete: "off", spellcheck: "false",
+    onchange: async () => {
+      const wanted = kind === "number" ? Number(control.value) : control.value.trim() || null;
+      if (await save(control, wanted)) value = wanted;
+      else control.value = value ?? "";
+    } });
+  return line(label, hint, control);
+}
+
+// --- the examination --------------------------------------------------------------------------------------
+
+const SIGNS = { ok: "✓", missing: "✗", optional: "–" };
+
+async function drawDoctor() {
+  const found = await get("/doctor");
+  const findings = found.findings ?? [];
+  const one = (finding) => el("li", {}, el("span", { class: `sign-${finding.state}`, role: "img", "aria-label": t(`doctor.${finding.state}`) }, SIGNS[finding.state]),
+    el("span", {}, finding.subject), el("span", { class: "soft" }, finding.found), finding.remedy ? el("span", { class: "remedy" }, finding.remedy) : null);
+  const wanting = findings.filter((finding) => finding.state === "missing");
+  const rest = findings.filter((finding) => finding.state !== "missing");
+  return el("div", { class: "card" }, el("p", {}, chip(wanting.length ? t("doctor.bad", { n: wanting.length }) : t("doctor.good"), wanting.length ? "bad" : "good")),
+    wanting.length ? el("ul", { class: "findings" }, wanting.map(one)) : null,
+    el("details", {}, el("summary", {}, t("doctor.all", { n: number(rest.length) })), el("ul", { class: "findings" }, rest.map(one))));
+}
