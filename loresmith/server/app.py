@@ -20,16 +20,13 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.staticfiles import StaticFiles
 
 from loresmith import __version__
-from loresmith.server import faults, operation, workspace_api
+from loresmith.server import faults, operation, page, workspace_api
 from loresmith.server.access import Keys, is_loopback
 from loresmith.server.engine import Engine
 from loresmith.server.guards import Records, Refusals
 from loresmith.server.models import Served
-
-PAGE = Path(__file__).parent / "page"
 
 
 def create_app(
@@ -59,8 +56,7 @@ def create_app(
     faults.install(app)
     app.include_router(operation.router)
     app.include_router(workspace_api.router)
-    if PAGE.is_dir():
-        app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
+    page.mount(app)
     upload, other = settings.upload_mb * 1_000_000, settings.request_mb * 1_000_000
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.add_middleware(

@@ -72,7 +72,7 @@ function drawn(report, id) {
       el("div", { class: "card scores" }, names.map((arm) => scoreLine(arm, report.arms[arm].correct, costs(report.arms[arm]))))),
     strata(report),
     (verdict.reasons ?? []).length ? el("section", { class: "section" }, el("h2", {}, t("compare.why")), el("ul", { class: "reasons" }, verdict.reasons.map((reason) => el("li", {}, reason)))) : null,
-    (verdict.findings ?? []).length ? el("ul", { class: "reasons" }, verdict.findings.map((one) => el("li", {}, one))) : null);
+    (verdict.findings ?? []).length ? el("ul", { class: "reasons" }, verdict.findings.map((one) => el("li", {}, word("verdict_kind", one)))) : null);
 }
 
 function costs(arm) {
