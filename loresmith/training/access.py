@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from loresmith.errors import TrainingError
+from loresmith.errors import NotForReader
 from loresmith.state import DocumentInfo
 from loresmith.training.adapters import Adapter
 
@@ -17,7 +17,7 @@ def check(adapter: Adapter, documents: Sequence[DocumentInfo], access: Sequence[
     """Let a reader who holds the labels `access` be answered with `adapter`; None is the owner.
 
     Raises:
-        TrainingError: a label is missing.
+        NotForReader: a label is missing.
     """
     if access is None:
         return
@@ -25,7 +25,7 @@ def check(adapter: Adapter, documents: Sequence[DocumentInfo], access: Sequence[
     needed = set(adapter.labels)
     needed.update(label for info in documents if info.id in trained_on for label in info.labels)
     if not needed <= set(access):
-        raise TrainingError(
+        raise NotForReader(
             f"The adapter {adapter.id} was trained on documents that this reader may not see.",
             "Ask with --arm rag, or train an adapter on what everybody may see.",
         )

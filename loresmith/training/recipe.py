@@ -13,9 +13,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import resource
 import shutil
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +22,7 @@ from typing import Any
 
 from loresmith.config import TrainingSection
 from loresmith.errors import MissingExtra, TrainingError
-from loresmith.training import adapter, checkpoint, defaults, fast, packing
+from loresmith.training import adapter, checkpoint, defaults, fast, memory, packing
 from loresmith.training.base import Base, out_of_memory
 from loresmith.training.distributed import Group
 from loresmith.training.loss import completion_loss, completion_scores
@@ -218,6 +216,7 @@ class _Run:
         # The first process's clock decides, since saving is no common step of all.
         if time.monotonic() - self.saved >= self.recipe.checkpoint_seconds and not self.at.stopped:
             self._save()
+        memory.give_back()
 
     def _gradient(self) -> tuple[packing.Batch | None, float]:
         """The gradient of the step's mean loss, in the optimiser; (None, 0) when asked to stop."""
@@ -432,7 +431,7 @@ class _Run:
             best_step=at.best_step or at.step,
             tokens=at.tokens,
             seconds=at.seconds,
-            peak_memory_bytes=peak_memory(self.base.device),
+            peak_memory_bytes=memory.peak(self.base.device),
             loss={
                 "train": sum(lasting) / len(lasting) if lasting else None,
                 "dev": None if math.isinf(at.best) else at.best,
@@ -484,21 +483,6 @@ def save_adapter(model: Any, base: Base, out: Path) -> None:
     finally:
         with contextlib.suppress(OSError):
             shutil.rmtree(making, ignore_errors=True)
-
-
-def peak_memory(device: str) -> int:
-    """Bytes: of the process since its start (CPU), of the device since the run's start (CUDA)."""
-    if device.startswith("cuda"):
-        return int(torch.cuda.max_memory_allocated(device))
-    try:
-        # Linux hands ru_maxrss on to a program that a larger process starts; this mark it does not.
-        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _comparable(recipe: Recipe) -> dict[str, Any]:

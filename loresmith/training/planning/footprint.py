@@ -35,6 +35,9 @@ not given back. Measured, as are the next ones: docs/planning.md."""
 CHECKPOINT = 24
 """Bytes that writing a checkpoint takes, a trained parameter: copies of weights, moments and best weights."""
 
+KERNELS = 60 << 20
+"""What oneDNN's kernels come to over a run of rows of many lengths (base.py bounds their number)."""
+
 LEFT_OF_GGUF, LEFT_OF_16_BITS = 0.1, 0.3
 """Shares of what loading freed (float32 weights, weights before they were quantised) that nothing uses
 again."""
@@ -304,7 +307,7 @@ def _loading(model: Architecture, setup: Setup) -> int:
 def _holes(model: Architecture, setup: Setup, live: int) -> int:
     if setup.device != "cpu":
         return 0
-    holes = HOLES * live
+    holes = KERNELS + HOLES * live
     if setup.from_gguf:
         holes += LEFT_OF_GGUF * 4 * model.parameters
     if setup.method == "qlora":

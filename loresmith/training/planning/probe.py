@@ -172,9 +172,9 @@ def _peak(device: str) -> int:
         free, total = torch.cuda.mem_get_info(device)
         outside = total - free - torch.cuda.memory_reserved(device)
         return int(torch.cuda.max_memory_allocated(device) + outside)
-    from loresmith.training.recipe import peak_memory
+    from loresmith.training import memory
 
-    return peak_memory(device)
+    return memory.peak(device)
 
 
 def _main() -> None:
