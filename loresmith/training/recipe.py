@@ -213,10 +213,11 @@ class _Run:
         )
         if self.at.step % self.recipe.eval_every == 0 or self.at.step == self.recipe.steps:
             self._look()
+        # Before a checkpoint, which takes memory of its own.
+        memory.give_back()
         # The first process's clock decides, since saving is no common step of all.
         if time.monotonic() - self.saved >= self.recipe.checkpoint_seconds and not self.at.stopped:
             self._save()
-        memory.give_back()
 
     def _gradient(self) -> tuple[packing.Batch | None, float]:
         """The gradient of the step's mean loss, in the optimiser; (None, 0) when asked to stop."""

@@ -32,9 +32,6 @@ HOLES = 0.19
 """Share by which glibc's heap outgrows the activations in it: blocks that are freed between others are
 not given back. Measured, as are the next ones: docs/planning.md."""
 
-CHECKPOINT = 24
-"""Bytes that writing a checkpoint takes, a trained parameter: copies of weights, moments and best weights."""
-
 KERNELS = 60 << 20
 """What oneDNN's kernels come to over a run of rows of many lengths (base.py bounds their number)."""
 
@@ -95,8 +92,7 @@ class Footprint:
         logits: of one chunk of labelled tokens.
         workspace: what exists for a moment: gradients of activations, weights out of 4 bits,
             gathered shards.
-        heap: freed between blocks in use and not given back, and what a checkpoint takes while it is
-            written; on a processor only.
+        heap: freed between blocks in use and not given back, and kernels; on a processor only.
         mapped: pages of a safetensors file that were read to be quantised; they count as the process's
             until the system wants them back.
         loading: the most that reading the weights takes, before anything is trained.
@@ -312,8 +308,6 @@ def _holes(model: Architecture, setup: Setup, live: int) -> int:
         holes += LEFT_OF_GGUF * 4 * model.parameters
     if setup.method == "qlora":
         holes += LEFT_OF_16_BITS * model.quantisable * setup.itemsize
-    if setup.method != "full":
-        holes += CHECKPOINT * trainable(model, setup)
     return round(holes)
 
 
