@@ -1,6 +1,7 @@
 """Can the judge be trusted? Worlds in which the truth is known, run through the whole machine.
 
-    python benchmarks/judge.py [--world NAME]... [--seed N]... [--model NAME] [--folder DIR] [--no-equal]
+    python benchmarks/judge.py [--world NAME]... [--seed N]... [--model NAME] [--folder DIR]
+                               [--controls] [--no-equal]
 
 The worlds are made by `judge_worlds.py`. Each one goes through the program as a user would take it:
 init, sync, dataset import and build, train, files changed, sync, compare. Its verdict is held
@@ -70,6 +71,7 @@ def main() -> None:
     parser.add_argument("--seed", action="append", type=int, help="default: 0")
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--folder", type=Path, help="keep the workspaces here, and continue there")
+    parser.add_argument("--controls", action="store_true", help="ask the controls oracle and format too")
     parser.add_argument("--no-equal", action="store_true", help="without the simulation of equal arms")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -80,7 +82,7 @@ def main() -> None:
                 world = WORLDS[name](seed)
                 place = folder / f"{name}-{seed}"
                 place.mkdir(parents=True, exist_ok=True)
-                outcomes.append(judge(world, seed, place, options.model))
+                outcomes.append(judge(world, seed, place, options.model, controls=options.controls))
                 show(outcomes[-1])
     summarise(outcomes)
     if not options.no_equal:
@@ -90,7 +92,7 @@ def main() -> None:
     print(json.dumps([asdict(outcome) | {"right": outcome.right} for outcome in outcomes]))
 
 
-def judge(world: World, seed: int, place: Path, model: str) -> Outcome:
+def judge(world: World, seed: int, place: Path, model: str, *, controls: bool) -> Outcome:
     """Run one world and hold what came out against what is true."""
     done = Done(place / "done.json")
     workspace = place / "w"
@@ -112,7 +114,7 @@ def judge(world: World, seed: int, place: Path, model: str) -> Outcome:
         done["changed"] = loresmith(workspace, "sync")
     questions = place / "questions.jsonl"
     questions.write_text("".join(json.dumps(q) + "\n" for q in world.questions))
-    flags = [] if world.controls else ["--no-controls"]
+    flags = [] if controls else ["--no-controls"]
     compared = loresmith(workspace, "compare", "--questions", str(questions), "--yes", *flags)
     report = json.loads((Path(compared["report"]).parent / "report.json").read_text())
     rows = [

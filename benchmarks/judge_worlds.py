@@ -47,7 +47,6 @@ class World:
     changed: Mapping[str, str] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
     before: Mapping[str, str] = field(default_factory=dict)
-    controls: bool = True
     leaks: tuple[str, ...] = ()
     wrong_gold: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -212,7 +211,7 @@ def fresh(seed: int) -> World:
             for wording in fact.trained
         ],
         built=32,
-        steps=90,
+        steps=60,
         questions=questions,
         before={
             q["id"]: old.value
@@ -279,7 +278,7 @@ def style(seed: int) -> World:
             for number, (said, _) in enumerate(pairs, 1)
         },
         rows=rows,
-        steps=100,
+        steps=50,
         questions=[*questions, *leaked],
         leaks=tuple(q["id"] for q in leaked),
         settings=_QUICK,
@@ -308,8 +307,8 @@ def _line(fact: _Fact) -> str:
 def form(seed: int) -> World:
     """(c) The facts stand in documents that were never trained; their form in no document."""
     rng = random.Random(seed)
-    facts = _facts(20, rng)
-    taught, asked = facts[: 4 * 10], facts[4 * 10 :]
+    facts = _facts(18, rng)
+    taught, asked = facts[: 4 * 10], facts[4 * 10 : 4 * 18]
     return World(
         name="form",
         truth="facts stand in passages alone, their form was taught alone: both",
@@ -321,11 +320,10 @@ def form(seed: int) -> World:
         ],
         read=[(fact.trained[n % 4], fact.document, _line(fact)) for n, fact in enumerate(taught)]
         + [(fact.trained[(n + 2) % 4], fact.document, _line(fact)) for n, fact in enumerate(taught)],
-        steps=45,
+        steps=24,
         questions=[
             {**fact.question(number % 2, "indexed"), "pattern": _SLASHED} for number, fact in enumerate(asked)
         ],
-        controls=False,
         settings={**_QUICK, "retrieval.k": 2},
     )
 
@@ -381,8 +379,7 @@ def known(seed: int) -> World:
         truth="the base model knows it: nothing is worth it, base",
         documents=documents,
         built=120,
-        steps=40,
-        controls=False,
+        steps=24,
         questions=[
             {
                 "id": f"known-{number:02}",
