@@ -12,7 +12,9 @@
     ├── ParseError                 a document cannot be read; `sync` reports it and goes on
     ├── DatasetError               a dataset or training file cannot be used
     ├── TrainingError              training cannot start or go on; the last checkpoint is whole
+    │   └── NotForReader           an adapter was trained on what this reader may not see
     ├── ModelError                 a model is unknown, missing, damaged or cannot answer
+    │   ├── PromptTooLong          prompt and answer do not fit the model's window
     │   └── MissingExtra           an optional package is needed; the text holds the install line
     ├── GateClosed             3  an expert is not promoted: worse than the present one, or not measured
     └── EndpointError              a configured HTTP endpoint fails or answers wrongly
@@ -87,7 +89,15 @@ class TrainingError(LoresmithError):
     pass
 
 
+class NotForReader(TrainingError):
+    pass
+
+
 class ModelError(LoresmithError):
+    pass
+
+
+class PromptTooLong(ModelError):
     pass
 
 

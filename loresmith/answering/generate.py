@@ -204,7 +204,7 @@ def answer(
     sentences = tuple(s.sentence for s in draft.supports)
     return Answer(
         question=question,
-        answer=" ".join(_closed(s.text) for s in sentences) if sentences else abstention(language),
+        answer=" ".join(closed(s.text) for s in sentences) if sentences else abstention(language),
         abstained=not sentences,
         sentences=sentences,
         hits=tuple(hits),
@@ -235,7 +235,8 @@ def _abstentions() -> frozenset[str]:
     return frozenset(fold(words).strip(" .。") for words in _ABSTENTION.values())
 
 
-def _closed(text: str) -> str:
+def closed(text: str) -> str:
+    """A sentence with a mark at its end."""
     return text if text[-1:] in ".!?。！？:;" else f"{text}."
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import openai
 
 from loresmith.config import ModelSection
-from loresmith.errors import EndpointError, ModelError, UsageError
+from loresmith.errors import EndpointError, PromptTooLong, UsageError
 from loresmith.models import templates
 from loresmith.types import Generated, Message
 
@@ -85,7 +85,7 @@ class Endpoint:
     ) -> Iterator[Generated]:
         needed = self.count_tokens(messages)
         if needed + max_tokens > self.context_tokens:
-            raise ModelError(
+            raise PromptTooLong(
                 f"The prompt of about {needed} tokens and {max_tokens} tokens of answer do not fit the "
                 f"{self.context_tokens} tokens of {self.name}.",
                 "Lower retrieval.context_tokens or model.max_tokens, or raise model.context_tokens.",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from loresmith.errors import ModelError
+from loresmith.errors import ModelError, PromptTooLong
 from loresmith.types import Generated, Message
 
 Script = str | Sequence[str] | Mapping[str, str] | Callable[[Sequence[Message]], str]
@@ -72,7 +72,7 @@ class FakeModel:
             raise ModelError(f"{self.name} is closed.", "Load it again.")
         needed = self.count_tokens(messages) + max_tokens
         if needed > self.context_tokens:
-            raise ModelError(
+            raise PromptTooLong(
                 f"The prompt and {max_tokens} tokens of answer need {needed} tokens; "
                 f"{self.name} takes {self.context_tokens}.",
                 "Shorten the prompt.",

@@ -29,7 +29,7 @@ from typing import Any
 import httpx
 
 from loresmith.config import ModelSection
-from loresmith.errors import MissingExtra, ModelError
+from loresmith.errors import MissingExtra, ModelError, PromptTooLong
 from loresmith.models import cpu, download, gguf, lora, registry, templates
 from loresmith.models.fingerprint import fingerprint
 from loresmith.types import Generated, Message, Progress
@@ -197,7 +197,7 @@ class LlamaCpp:
     def _fitting(self, messages: Sequence[Message], max_tokens: int) -> list[int]:
         prompt = self._prompt(messages)
         if len(prompt) + max_tokens > self.context_tokens:
-            raise ModelError(
+            raise PromptTooLong(
                 f"The prompt of {len(prompt)} tokens and {max_tokens} tokens of answer do not fit the "
                 f"{self.context_tokens} tokens that {self.name} takes.",
                 "Lower retrieval.context_tokens or model.max_tokens, or raise model.context_tokens.",

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from loresmith.config import ModelSection
-from loresmith.errors import MissingExtra, ModelError
+from loresmith.errors import MissingExtra, ModelError, PromptTooLong
 from loresmith.models import cpu, download, lora, registry, templates
 from loresmith.types import Generated, Message, Progress
 
@@ -185,7 +185,7 @@ class TransformersModel:
             raise ModelError(f"The model {self.name} is closed.", "Load it again.")
         prompt = self._prompt(messages)
         if len(prompt) + max_tokens > self.context_tokens:
-            raise ModelError(
+            raise PromptTooLong(
                 f"The prompt of {len(prompt)} tokens and {max_tokens} tokens of answer do not fit the "
                 f"{self.context_tokens} tokens that {self.name} takes.",
                 "Lower retrieval.context_tokens or model.max_tokens, or raise model.context_tokens.",

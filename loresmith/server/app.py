@@ -22,7 +22,7 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from loresmith import __version__
-from loresmith.server import faults, operation, page, workspace_api
+from loresmith.server import faults, openai_api, operation, page, workspace_api
 from loresmith.server.access import Keys, is_loopback
 from loresmith.server.engine import Engine
 from loresmith.server.guards import Records, Refusals
@@ -55,6 +55,7 @@ def create_app(
     app.state.keys = keys = Keys(engine.workspace.folder, local=is_loopback(settings.host))
     faults.install(app)
     app.include_router(operation.router)
+    app.include_router(openai_api.router)
     app.include_router(workspace_api.router)
     page.mount(app)
     upload, other = settings.upload_mb * 1_000_000, settings.request_mb * 1_000_000

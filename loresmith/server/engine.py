@@ -23,9 +23,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from loresmith import releases
 from loresmith import workspace as folders
 from loresmith.config import FILE_NAME
-from loresmith.errors import LoresmithError
+from loresmith.errors import LoresmithError, NotForReader
 from loresmith.expert import Expert
 from loresmith.server.access import Caller
 from loresmith.server.faults import ApiError
@@ -68,11 +69,12 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The answer, and the id under which feedback may be given on it."""
+    """The answer, and the id under which feedback may be given on it. `cut`: the model was stopped by
+    the limit of tokens."""
 
     id: str
     answer: Answer
-    ended_by_length: bool = False
+    cut: bool = False
 
 
 Event = Words | Sentence | Finished
@@ -84,6 +86,7 @@ class _Asking:
 
     question: str
     who: str
+    caller: Caller
     arm: Arm | None
     where: Filter
     history: tuple[tuple[str, str], ...]
@@ -95,7 +98,7 @@ class _Asking:
     events: asyncio.Queue[Event | BaseException] = field(default_factory=asyncio.Queue)
 
     def __post_init__(self) -> None:
-        self.request = Request(seed=self.how.seed, stop=self.how.stop, grammar=self.how.grammar)
+        self.request = Request(seed=self.how.seed, stop=self.how.stop)
 
 
 class Engine:
@@ -109,6 +112,7 @@ class Engine:
         folder = folders.open_dir(path, self._overrides)
         self.workspace = ServedWorkspace.serving(folder, models or Served())
         self.root = folder.root
+        self.overrides = self._overrides
         settings = folder.config.server
         self.meters = Meters()
         self.turns = Turns(settings.parallel, settings.queue)
@@ -129,6 +133,22 @@ class Engine:
     def expert(self) -> Expert:
         """For what needs no turn: search, similar. Safe in any thread."""
         return self.workspace.expert()
+
+    @property
+    def has_model(self) -> bool:
+        """Whether anything can write; else answers are quotes."""
+        return self.workspace.writes
+
+    def released(self, caller: Caller) -> tuple[Arm, str | None]:
+        """What answers this caller where no arm is named. Blocks. One who may not have the released
+        adapter is answered from the documents by the model without it."""
+        arm, adapter = self.expert.released()
+        if arm in ("tuned", "both"):
+            try:
+                self.expert.adapter(caller.where(), adapter)
+            except NotForReader:
+                return "rag", None
+        return arm, adapter
 
     async def ask(
         self,
@@ -158,6 +178,7 @@ class Engine:
         asking = _Asking(
             question=question,
             who=caller.key or caller.name,
+            caller=caller,
             arm=arm,
             where=replace(where or Filter(), access=caller.labels),
             history=tuple(history),
@@ -253,8 +274,7 @@ class Engine:
                 self.meters.stage("queue", time.perf_counter() - came)
                 found = await self._answered(asking)
             self.meters.answered(found)
-            limit = self._settings(asking.how).max_tokens
-            cut = found.arm in ("base", "tuned") and found.tokens.get("answer", 0) >= limit
+            cut = found.tokens.get("answer", 0) >= self._settings(asking.how).max_tokens
             asking.events.put_nowait(Finished(self._keep(found, asking.who), found, cut))
         except Cancelled:
             self.meters.unanswered(arm, "cancelled")
@@ -282,14 +302,20 @@ class Engine:
                 self.meters.stage("first", time.perf_counter() - began)
             tell(event)
 
-        if asking.how.words:
-            asking.request.on_text = lambda text: tell(Words(text))
-
         def answer() -> Answer:
+            arm = asking.arm
+            # Left open where the release is this caller's: its adapter may not be the one in use.
+            if arm is None and asking.where.access is not None:
+                own, _ = self.released(asking.caller)
+                arm = own if own == releases.DEFAULT else None
+            unaided = (arm or self.expert.released()[0]) in releases.UNAIDED.values()
+            asking.request.grammar = asking.how.grammar if unaided else None
+            if asking.how.words and unaided:
+                asking.request.on_text = lambda text: tell(Words(text))
             with answering(asking.request):
                 return self.expert.ask(
                     asking.question,
-                    arm=asking.arm,
+                    arm=arm,
                     where=asking.where,
                     k=asking.k,
                     on_sentence=sentence,

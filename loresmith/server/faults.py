@@ -45,9 +45,11 @@ _STATUS: tuple[tuple[type[LoresmithError], int], ...] = (
     (errors.SourceError, 422),
     (errors.ParseError, 422),
     (errors.DatasetError, 422),
+    (errors.NotForReader, 403),
     (errors.TrainingError, 409),
     (errors.MissingExtra, 501),
     (errors.EndpointError, 502),
+    (errors.PromptTooLong, 400),
     (errors.ModelError, 503),
 )
 

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from loresmith.config import Config
 from loresmith.expert import Expert, Workspace
+from loresmith.server.faults import ApiError
 from loresmith.training.adapters import Adapter
 from loresmith.types import Embedder, Generated, LanguageModel, Message, Progress, TunedModel
 from loresmith.workspace import WorkspaceDir
@@ -102,6 +103,13 @@ class Guarded:
     ) -> Iterator[Generated]:
         request = _request.get() or Request()
         request.check()
+        if request.grammar and not self.supports_grammar:
+            raise ApiError(
+                400,
+                f"The engine of {self.name} cannot be held to a form.",
+                "unsupported_parameter",
+                param="response_format",
+            )
         pieces = self._inner.generate(
             messages,
             max_tokens=max_tokens,
@@ -187,6 +195,11 @@ class ServedWorkspace(Workspace):
         if self._tuned is None or self._tuned.adapter != adapter.id:
             raise NotLoaded(adapter)
         return GuardedTuned(self._tuned)
+
+    @property
+    def writes(self) -> bool:
+        """Whether there is a model, loaded or named; else answers are quotes."""
+        return self._model is not None or self.folder.config.model.name != "none"
 
     def load(self, adapter: Adapter | None) -> None:
         """Load the model, with an adapter or without; nothing may be answering.

@@ -71,14 +71,14 @@ def run(
             timeout_graceful_shutdown=max(1, round(settings.grace_seconds)),
             lifespan="on",
         )
-        server = _Server(config, app.state.engine)
+        server = Server(config, app.state.engine)
         ready(_url(listener, settings.host), app.state.keys.needed())
         server.run([listener])
     finally:
         listener.close()
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Tells the engine before it waits for connections, and ends with the status of a success."""
 
     def __init__(self, config: uvicorn.Config, engine: Engine) -> None:

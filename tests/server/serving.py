@@ -7,16 +7,20 @@ serve.key("anna", "reader", ["staff"])    headers with a new key of that workspa
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import uvicorn
+from fastapi import FastAPI
 from helpers import HashEmbedder
 from starlette.testclient import TestClient
 
 from loresmith import workspace as folders
-from loresmith.server import access
+from loresmith.server import access, running
 from loresmith.server.app import create_app
 from loresmith.server.engine import Engine
 from loresmith.server.models import Served
@@ -55,6 +59,10 @@ class Serve:
         app = create_app(self.root, overrides=overrides, models=Served(HashEmbedder(), model))
         return self._stack.enter_context(TestClient(app, base_url=LOCAL, headers=headers))
 
+    def live(self, model: LanguageModel | None = None, *, overrides: dict[str, Any] | None = None) -> Live:
+        app = create_app(self.root, overrides=overrides, models=Served(HashEmbedder(), model))
+        return self._stack.enter_context(Live(app))
+
     def key(self, name: str, role: access.Role = "reader", labels: Sequence[str] = ()) -> dict[str, str]:
         _, secret = access.create(folders.open_dir(self.root), name, role, labels)
         return {"Authorization": f"Bearer {secret}"}
@@ -67,3 +75,27 @@ def engine_of(client: TestClient) -> Engine:
     engine = client.app.state.engine  # type: ignore[attr-defined]
     assert isinstance(engine, Engine)
     return engine
+
+
+class Live:
+    """A server on a free port of this machine, in a thread; `url` is its address."""
+
+    def __init__(self, app: FastAPI) -> None:
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self.engine: Engine = app.state.engine
+        config = uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=5)
+        self._server = running.Server(config, self.engine)
+        self._thread = threading.Thread(target=self._server.run, args=([listener],))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        while not self._server.started:
+            assert self._thread.is_alive(), "the server did not start"
+            self._thread.join(0.01)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join()
