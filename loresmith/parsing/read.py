@@ -60,6 +60,11 @@ _NAMES = {
 }
 
 
+def kinds() -> frozenset[str]:
+    """The media types that are read."""
+    return frozenset({*_READERS, detect.MAIL})
+
+
 def read(data: bytes, item: SourceItem, settings: ParsingSection) -> list[Document]:
     """The documents in a file: itself, then its attachments.
 

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -56,6 +57,7 @@ class Job:
     kind: Kind
     options: dict[str, Any]
     by: str
+    labels: tuple[str, ...]
     state: State
     created: float
     started: float | None
@@ -76,12 +78,21 @@ def jobs_dir(folder: WorkspaceDir) -> Path:
     return folder.data / "jobs"
 
 
-def post(folder: WorkspaceDir, kind: Kind, options: dict[str, Any], arguments: list[str], by: str) -> Job:
+def post(
+    folder: WorkspaceDir,
+    kind: Kind,
+    options: dict[str, Any],
+    arguments: list[str],
+    by: str,
+    *,
+    labels: Sequence[str] = (),
+) -> Job:
     """Start a job; one that waits for the same already is returned instead.
 
     Args:
         arguments: of the command line, without workspace and --json.
         by: who asked for it.
+        labels: of all that is there now: whoever reads of the job later needs them.
 
     Raises:
         UsageError: too many wait already.
@@ -106,6 +117,7 @@ def post(folder: WorkspaceDir, kind: Kind, options: dict[str, Any], arguments: l
         "kind": kind,
         "options": options,
         "by": by,
+        "labels": list(labels),
         "queue": QUEUES[kind],
         "created": now,
         "arguments": [*arguments, "--workspace", str(folder.root), "--json"],
@@ -139,7 +151,7 @@ def _start(root: Path, place: Path, name: str, lock: int) -> None:
 
 
 def listing(folder: WorkspaceDir) -> list[Job]:
-    """Every job, the newest first; of ended trainings without their steps."""
+    """Every job, the newest first, without steps."""
     names = sorted((p.stem for p in jobs_dir(folder).glob("[0-9]*.json")), reverse=True)
     return [_read(jobs_dir(folder), name, steps=False) for name in names]
 
@@ -155,6 +167,17 @@ def get(folder: WorkspaceDir, name: str) -> Job:
     if name not in {path.stem for path in place.glob("[0-9]*.json")}:
         raise KeyError(name)
     return _read(place, name, steps=True)
+
+
+def peek(folder: WorkspaceDir, name: str) -> Job:
+    """`get` of an id that is known to be one, without the steps.
+
+    Raises:
+        KeyError: it is gone.
+    """
+    if not (jobs_dir(folder) / f"{name}.json").is_file():
+        raise KeyError(name)
+    return _read(jobs_dir(folder), name, steps=False)
 
 
 def stop(folder: WorkspaceDir, name: str) -> Job:
@@ -229,6 +252,7 @@ def _read(place: Path, name: str, *, steps: bool) -> Job:
         kind=asked.get("kind", "sync"),
         options=asked.get("options", {}),
         by=asked.get("by", ""),
+        labels=tuple(asked.get("labels", ())),
         state=state,
         created=asked.get("created", 0.0),
         started=started["started"] if started else None,
