@@ -24,6 +24,7 @@ from loresmith.commands import (
     export,
     feedback,
     keys,
+    mcp,
     models,
     plan,
     rate,
@@ -60,6 +61,7 @@ releases.register(app)
 export.register(app)
 models.register(app)
 serve.register(app)
+mcp.register(app)
 keys.register(app)
 calibrate.register(app)
 doctor.register(app)

@@ -20,12 +20,14 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Route
 
 from loresmith import __version__
 from loresmith.server import faults, openai_api, operation, page, workspace_api
 from loresmith.server.access import Keys, is_loopback
 from loresmith.server.engine import Engine
 from loresmith.server.guards import Records, Refusals
+from loresmith.server.mcp import Agents
 from loresmith.server.models import Served
 
 
@@ -57,6 +59,8 @@ def create_app(
     app.include_router(operation.router)
     app.include_router(openai_api.router)
     app.include_router(workspace_api.router)
+    app.state.agents = agents = Agents(engine, keys)
+    app.router.routes.append(Route("/mcp", agents, include_in_schema=False))
     page.mount(app)
     upload, other = settings.upload_mb * 1_000_000, settings.request_mb * 1_000_000
     app.add_middleware(GZipMiddleware, minimum_size=1000)
@@ -78,4 +82,5 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
         parts.push_async_callback(engine.close)
         warming = asyncio.create_task(engine.start())
         parts.callback(warming.cancel)
+        await parts.enter_async_context(app.state.agents.life())
         yield

@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
+from starlette.responses import StreamingResponse
 
 from loresmith.dataset import feedback as verdicts
 from loresmith.errors import LoresmithError
-from loresmith.server import faults
+from loresmith.server import faults, streams
 from loresmith.server.engine import Event, Finished
 from loresmith.server.faults import ApiError
 from loresmith.server.workspace_api.finding import hit_dict
 from loresmith.server.workspace_api.shared import (
-    ALIVE,
     ERRORS,
-    QUIET_SECONDS,
     Body,
-    Events,
+    EventSource,
     Here,
     Name,
     Question,
     Reader,
     Text,
-    arm_for,
-    event,
 )
 from loresmith.types import Answer, Arm, Sentence
 
 router = APIRouter(tags=["ask"], responses=ERRORS)
-
-SECONDS = 0.2
-"""What goes wrong so soon is told by the status of HTTP, later by an event."""
 
 
 class Asked(Body):
@@ -52,7 +46,7 @@ class Asked(Body):
 @router.post(
     "/ask",
     summary="Answer a question (server-sent events)",
-    response_class=Events,
+    response_class=EventSource,
     responses={
         200: {
             "description": "Events `sentence` {text, citations}, then `answer` {id, answer} as "
@@ -60,45 +54,34 @@ class Asked(Body):
         }
     },
 )
-async def ask(body: Asked, here: Reader) -> Events:
+async def ask(body: Asked, request: Request, here: Reader) -> StreamingResponse:
     """Each sentence comes when it is verified. Feedback (POST /api/feedback) names the answer's `id`."""
-    arm = await here.engine.run(arm_for, here, body.arm)
-    where = here.asker.where(documents=tuple(body.documents))
-    events = here.engine.ask(body.question, caller=here.asker, arm=arm, where=where, chat=body.chat, k=body.k)
-    first = asyncio.ensure_future(anext(events))
-    done, _ = await asyncio.wait({first}, timeout=SECONDS)
-    if done and (error := first.exception()) is not None:
-        await events.aclose()
-        raise error
-    return Events(_told(events, first))
+    events = here.engine.ask(
+        body.question,
+        caller=here.asker,
+        arm=body.arm,
+        where=here.asker.where(documents=tuple(body.documents)),
+        chat=body.chat,
+        k=body.k,
+    )
+    return await streams.stream(request, _told(events))
 
 
-async def _told(
-    events: AsyncGenerator[Event, None], upcoming: asyncio.Future[Event]
-) -> AsyncGenerator[bytes, None]:
-    try:
-        while True:
-            done, _ = await asyncio.wait({upcoming}, timeout=QUIET_SECONDS)
-            if not done:
-                yield ALIVE
-                continue
-            found = upcoming.result()
-            if isinstance(found, Sentence):
-                yield event(sentence_dict(found), "sentence")
-            elif isinstance(found, Finished):
-                yield event({"id": found.id, "answer": answer_dict(found.answer)}, "answer")
-                return
-            upcoming = asyncio.ensure_future(anext(events))
-    except LoresmithError as error:
-        yield event(faults.body(faults.translated(error)), "error")
-    except ApiError as error:
-        yield event(faults.body(error), "error")
-    finally:
-        if not upcoming.done():
-            upcoming.cancel()
-            # It ends the generator from within; only then may that be closed.
-            await asyncio.wait({upcoming})
-        await events.aclose()
+async def _told(events: AsyncGenerator[Event, None]) -> AsyncGenerator[str, None]:
+    begun = False
+    async with aclosing(events):
+        try:
+            async for found in events:
+                if isinstance(found, Sentence):
+                    begun = True
+                    yield streams.event(sentence_dict(found), "sentence")
+                elif isinstance(found, Finished):
+                    yield streams.event({"id": found.id, "answer": answer_dict(found.answer)}, "answer")
+        except (LoresmithError, ApiError) as error:
+            if not begun:
+                raise  # it becomes the status of the response
+            told = faults.translated(error) if isinstance(error, LoresmithError) else error
+            yield streams.event(faults.body(told), "error")
 
 
 def sentence_dict(sentence: Sentence) -> dict[str, Any]:

@@ -1,29 +1,25 @@
-"""What the routes share: who asks and over which folder, texts that are texts, streams of events."""
+"""What the routes share: who asks and over which folder, texts that are texts."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request
-from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from starlette.types import Receive, Scope, Send
+from starlette.responses import StreamingResponse
 
 from loresmith import workspace as folders
 from loresmith.dataset import store as datasets
-from loresmith.errors import TrainingError
 from loresmith.server.access import Caller, caller, needs
 from loresmith.server.engine import Engine
 from loresmith.server.faults import ApiError
 from loresmith.state import DocumentInfo, State
 from loresmith.training import adapters
-from loresmith.types import Arm
 from loresmith.workspace import WorkspaceDir
 
 MOST_STREAMS = 64
@@ -113,28 +109,6 @@ def toml_edited(here: Here) -> Iterator[WorkspaceDir]:
         yield folders.open_dir(here.folder.root, here.engine.overrides)
 
 
-def arm_for(here: Here, arm: Arm | None) -> Arm | None:
-    """The arm that answers this caller: as asked, but without an adapter that learned what the caller
-    may not see. Blocks; to be called in a thread.
-
-    Raises:
-        ApiError: 403, that arm was named.
-    """
-    if here.asker.labels is None:
-        return arm
-    expert = here.engine.expert
-    chosen, released = (arm, None) if arm is not None else expert.released()
-    if chosen not in ("tuned", "both"):
-        return arm
-    try:
-        expert.adapter(here.asker.where(), released)
-    except TrainingError as error:
-        if arm is not None:
-            raise ApiError(403, str(error), "label", param="arm") from error
-        return "rag"
-    return arm
-
-
 # --- texts ----------------------------------------------------------------------------------------
 
 
@@ -170,33 +144,10 @@ class Body(BaseModel):
 # --- streams --------------------------------------------------------------------------------------
 
 
-class Events(StreamingResponse):
-    """Server-sent events. When the client goes, the generator is closed with it."""
+class EventSource(StreamingResponse):
+    """Server-sent events, for the documentation of a route that answers with them."""
 
     media_type = "text/event-stream"
-
-    def __init__(
-        self, content: AsyncGenerator[bytes, None], at_end: Callable[[], None] = lambda: None
-    ) -> None:
-        super().__init__(content, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-        self._content = content
-        self._at_end = at_end
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._at_end()
-            await self._content.aclose()
-
-
-def event(data: Any, name: str = "") -> bytes:
-    """One event; JSON has no line breaks of its own."""
-    head = f"event: {name}\n" if name else ""
-    return f"{head}data: {json.dumps(data, ensure_ascii=False, default=str)}\n\n".encode()
-
-
-ALIVE = b": alive\n\n"
 
 
 async def slept(seconds: float, stopping: asyncio.Event) -> bool:

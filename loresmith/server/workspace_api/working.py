@@ -10,25 +10,24 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import Field, ValidationError
+from starlette.responses import StreamingResponse
 
 from loresmith.errors import UsageError
-from loresmith.server import jobs, progress
+from loresmith.server import jobs, progress, streams
 from loresmith.server.access import Keys
 from loresmith.server.faults import ApiError
 from loresmith.server.workspace_api.shared import (
-    ALIVE,
     ERRORS,
     MOST_STREAMS,
     QUIET_SECONDS,
     Body,
-    Events,
+    EventSource,
     Here,
     Name,
     PathName,
     Question,
     Text,
     Whole,
-    event,
     every_label,
     missing,
     slept,
@@ -147,43 +146,53 @@ def stop(job: PathName, here: Whole) -> dict[str, Any]:
 @router.get(
     "/{job}/events",
     summary="A job as it goes (server-sent events)",
-    response_class=Events,
+    response_class=EventSource,
     responses={200: {"description": "Each event is the job; `steps` only those that are new"}},
 )
-async def events(job: PathName, request: Request, here: Whole) -> Events:
+async def events(job: PathName, request: Request, here: Whole) -> StreamingResponse:
     """An event at every change, the last one when the job has ended; then the stream is closed."""
     await run_in_threadpool(_find, here, job)
-    open_now = _open_streams
-    if len(open_now) >= MOST_STREAMS:
-        raise ApiError(429, f"{len(open_now)} streams are open already.", "too_many_streams")
-    ticket = object()
-    open_now.add(ticket)
-    return Events(_watched(request, here, job), lambda: open_now.discard(ticket))
+    return await streams.stream(request, _watched(request, here, job))
 
 
-async def _watched(request: Request, here: Here, name: str) -> AsyncGenerator[bytes, None]:
+async def _watched(request: Request, here: Here, name: str) -> AsyncGenerator[str, None]:
     keys: Keys = request.app.state.keys
     secret = request.headers.get("authorization", "").partition(" ")[2].strip() or None
     base, offset, said, quiet = jobs.jobs_dir(here.folder) / name, 0, "", 0.0
+    if len(_open_streams) >= MOST_STREAMS:
+        raise ApiError(429, f"{len(_open_streams)} streams are open already.", "too_many_streams")
+    ticket = object()
+    _open_streams.add(ticket)
     try:
         while True:
-            keys.caller(secret)  # a revocation holds at once, also for who is listening already
-            # The state before the steps: what ended has written all of them.
+            # The state before the steps: what has ended has written all of them.
             job = await run_in_threadpool(jobs.peek, here.folder, name)
             steps, offset = await run_in_threadpool(progress.read_steps, base, offset)
-            shown = job.to_dict() | {"steps": steps}
             now = json.dumps(job.to_dict(), sort_keys=True, default=str)
             quiet += SECONDS
             if steps or now != said:
                 said, quiet = now, 0.0
-                yield event(shown)
+                yield streams.event(job.to_dict() | {"steps": steps})
             elif quiet >= QUIET_SECONDS:
                 quiet = 0.0
-                yield ALIVE
+                yield ": alive\n\n"
             if job.state not in jobs.UNDER_WAY or await slept(SECONDS, here.engine.stopping):
                 return
-    except (KeyError, ApiError):
+            # A revocation holds at once, also for who is listening already.
+            if not await _still(here, keys, secret):
+                return
+    except KeyError:
         return
+    finally:
+        _open_streams.discard(ticket)
+
+
+async def _still(here: Here, keys: Keys, secret: str | None) -> bool:
+    try:
+        asker = await run_in_threadpool(keys.caller, secret)
+    except ApiError:
+        return False
+    return asker == here.asker
 
 
 def _find(here: Here, name: str) -> jobs.Job:
