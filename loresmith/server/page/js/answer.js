@@ -110,7 +110,7 @@ function nearest(answer) {
   if (!hits.length) return answer.reason ? el("p", { class: "soft" }, answer.reason) : null;
   return el("div", { class: "nearest" }, el("p", { class: "soft" }, t("ask.nearest")),
     el("ol", { class: "sources" }, hits.map((hit, at) => el("li", {},
-      sourceButton({ document: hit.document, passage: hit.passage ?? hit.id, locator: hit.locator, quote: "", text: hit.text }, hit.title || fileName(hit.document), at + 1, shorten(hit.text))))));
+      sourceButton({ document: hit.document, passage: hit.passage, locator: hit.locator, quote: "", text: hit.text }, hit.title || fileName(hit.document), at + 1, shorten(hit.text))))));
 }
 
 export const shorten = (text, length = 160) => {
@@ -137,7 +137,7 @@ function meta(answer) {
 function foot(answer, question, cited, onall) {
   const below = el("div", { class: "below" });
   const row = el("div", { class: "foot" });
-  const id = answer.id ?? answer.answer_id;
+  const id = answer.id;
   const given = el("div", { class: "verdicts", role: "group", "aria-label": t("feedback.label") });
   const up = button(t("feedback.right"), { shape: "right", quiet: true, "aria-pressed": "false", onclick: () => give("approved") });
   const down = button(t("feedback.wrong"), { shape: "wrong", quiet: true, "aria-pressed": "false", "aria-expanded": "false", onclick: () => correction() });
@@ -150,7 +150,7 @@ function foot(answer, question, cited, onall) {
   const give = async (verdict, text = "") => {
     const control = verdict === "approved" ? up : down;
     const kept = await attempt(control, async () => {
-      await post("/feedback", { id, question, answer: answer.answer, verdict, ...(text ? { correction: text } : {}) });
+      await post("/feedback", { question, answer: id, verdict, ...(text ? { correction: text } : {}) });
       return true;
     });
     if (!kept) return;
@@ -213,7 +213,7 @@ function how(answer) {
     hits.length ? el("p", { class: "soft" }, t("how.read", { n: hits.length })) : null,
     hits.length ? el("ol", { class: "hits" }, hits.map((hit) => el("li", {},
       el("button", { type: "button", class: "link", onclick: (event) => openSource({
-        document: hit.document, passage: hit.passage ?? hit.id, locator: hit.locator, title: hit.title, quote: "", text: hit.text,
+        document: hit.document, passage: hit.passage, locator: hit.locator, title: hit.title, quote: "", text: hit.text,
       }, event.currentTarget) }, `${hit.title || fileName(hit.document)} ${place(hit.locator)}`.trim()),
       el("small", {}, ` ${number(hit.score, 2)}`)))) : null);
 }

@@ -9,7 +9,6 @@ import { t, word } from "./texts.js";
 
 const STORED = "loresmith.talk";
 const KEPT = 20;
-let talk = load();
 let going = null; // the AbortController of the question under way
 
 function load() {
@@ -20,7 +19,11 @@ function load() {
   return fresh();
 }
 
-const fresh = () => ({ chat: `page-${crypto.getRandomValues(new Uint32Array(2)).join("")}`, turns: [], arm: "" });
+function fresh() {
+  return { chat: `page-${crypto.getRandomValues(new Uint32Array(2)).join("")}`, turns: [], arm: "" };
+}
+
+let talk = load();
 
 function keep() {
   talk.turns = talk.turns.slice(-KEPT);

@@ -28,14 +28,14 @@ async function page(id, start) {
   const found = await get("/reports");
   const entries = found.reports ?? [];
   if (!entries.length) return [nothing("compare", t("compare.none.title"), t("compare.none.text")), start];
-  const wanted = id ?? entries[0].id;
-  const report = await get(`/reports/${encodeURIComponent(wanted)}`);
+  const wanted = id ?? (entries.find((one) => one.finished) ?? entries[0]).id;
+  const report = entries.find((one) => one.id === wanted)?.finished === false ? null : await get(`/reports/${encodeURIComponent(wanted)}`);
   return [
-    drawn(report.report ?? report, wanted),
+    report ? drawn(report, wanted) : nothing("compare", t("compare.unfinished.title"), t("compare.unfinished.text")),
     el("section", { class: "section" }, el("h2", {}, t("compare.new")), start),
     entries.length > 1 ? el("section", { class: "section" }, el("h2", {}, t("compare.earlier")), el("ul", { class: "listed" }, entries.map((one) => el("li", {},
       el("a", { href: `#/compare/${encodeURIComponent(one.id)}`, "aria-current": one.id === wanted ? "true" : null }, moment(one.created)),
-      el("span", { class: "soft" }, one.headline ?? one.verdict?.headline ?? one.id))))) : null,
+      el("span", { class: "soft" }, one.verdict?.headline ?? t("compare.unfinished", { done: one.answers, id: one.id })))))) : null,
   ];
 }
 
@@ -49,7 +49,7 @@ function form() {
     event.preventDefault();
     const arms = boxes.filter(([box]) => box.checked).map(([box]) => box.name);
     if (arms.length < 2) { toast(t("compare.two"), { bad: true }); return; }
-    attempt(event.submitter, () => jobs.start("compare", { arms: arms.join(","), limit: Number(limit.value) || 24 }));
+    attempt(event.submitter, () => jobs.start("compare", { arms, limit: Number(limit.value) || 24 }));
   } },
   el("p", { class: "soft" }, t("compare.questions")),
   el("div", { class: "grid section" }, el("fieldset", { class: "plain-set" }, el("legend", {}, t("compare.arms")), boxes.map(([, label]) => label)),
@@ -61,10 +61,11 @@ function form() {
 
 function drawn(report, id) {
   const verdict = report.verdict ?? {};
+  const kind = word("verdict_kind", verdict.kind);
   const names = Object.keys(report.arms ?? {}).filter((arm) => report.arms[arm].correct?.value !== null && report.arms[arm].correct !== undefined);
   return el("article", {},
     el("section", { class: "card verdict" },
-      el("span", { class: `kick kick-${verdict.kind}` }, word("verdict_kind", verdict.kind)),
+      (verdict.headline ?? "").startsWith(kind) ? null : el("span", { class: `kick kick-${verdict.kind}` }, kind),
       el("p", { class: "headline" }, verdict.headline ?? ""),
       el("p", { class: "soft small" }, [moment(report.created), t("count.questions", { n: report.questions?.asked ?? 0 }), report.model?.name, report.adapter?.id].filter(Boolean).join(" · ")),
       el("div", { class: "actions" }, full(id), verdict.recommended ? el("a", { class: "button", href: "#/releases" }, t("compare.promote", { arm: word("arm", verdict.recommended) })) : null)),

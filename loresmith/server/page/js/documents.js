@@ -41,9 +41,8 @@ export async function show(root, [wanted]) {
 function summary(found) {
   const documents = found.documents.filter((one) => one.state !== "failed");
   const parts = [t("count.documents", { n: documents.length }), t("count.passages", { n: documents.reduce((sum, one) => sum + (one.passages ?? 0), 0) })];
-  const last = found.last_sync;
-  const moment = last && typeof last === "object" ? last.finished ?? last.at : last;
-  parts.push(moment ? t("documents.last", { when: ago(moment) }) : t("documents.never"));
+  if (found.last_sync?.at) parts.push(t("documents.last", { when: ago(found.last_sync.at) }));
+  else if (!found.last_sync && !documents.length) parts.push(t("documents.never"));
   return parts.join(" · ");
 }
 
@@ -108,7 +107,7 @@ async function send(file, row) {
 // --- what could not be read ---------------------------------------------------------------------------
 
 function drawFailed(node, found, editor) {
-  const bad = [...found.documents.filter((one) => one.state === "failed"), ...(found.failed ?? [])];
+  const bad = found.documents.filter((one) => one.state === "failed");
   if (!bad.length) { node.replaceChildren(); return; }
   replace(node, el("section", { class: "failed-list" }, el("h2", {}, t("documents.failed", { n: bad.length })),
     el("ul", {}, bad.map((one) => el("li", {}, el("b", {}, one.title || one.id || one.source), el("small", {}, one.reason)))),
@@ -177,7 +176,7 @@ async function passages(words, node) {
 function hitList(hits) {
   return el("ol", { class: "found" }, hits.map((hit) => el("li", {},
     el("button", { type: "button", class: "link", onclick: (event) => openSource({
-      document: hit.document, passage: hit.passage ?? hit.id, locator: hit.locator, title: hit.title, quote: "",
+      document: hit.document, passage: hit.passage, locator: hit.locator, title: hit.title, quote: "",
     }, event.currentTarget) }, [hit.title || hit.document, place(hit.locator)].filter(Boolean).join(", ")),
     el("p", {}, shorten(hit.text, 240)))));
 }
@@ -198,15 +197,13 @@ function details(one, from, reload) {
       ]),
       one.source ? el("div", {}, el("h3", {}, t("documents.source")), el("p", { class: "soft file" }, one.uri || one.source)) : null,
       el("div", {}, el("h3", {}, t("documents.similar")), alike),
-      may("editor") && uploaded(one) ? el("div", { class: "actions" }, button(t("documents.delete"), { shape: "bin", onclick: (event) => takeAway(one, event.currentTarget, reload) })) : null);
+      may("editor") && one.uploaded ? el("div", { class: "actions" }, button(t("documents.delete"), { shape: "bin", onclick: (event) => takeAway(one, event.currentTarget, reload) })) : null);
     filled(alike, async () => {
       const found = await get(`/similar${query({ document: one.id })}`);
       return found.hits?.length ? hitList(found.hits) : el("p", { class: "soft" }, t("documents.similar.none"));
     });
   });
 }
-
-const uploaded = (one) => one.uploaded ?? /(^|\/)uploads\/?$/.test(one.source ?? "");
 
 async function takeAway(one, control, reload) {
   if (!(await confirm(t("documents.delete.title", { name: one.title || one.id }), t("documents.delete.text"), t("documents.delete"), t("action.cancel"), { danger: true }))) return;

@@ -59,9 +59,12 @@ async function follow(id) {
   try {
     for (;;) {
       try {
+        let first = true; // of a connection: it brings every step, the next ones only what is new
         for await (const { data } of stream("GET", `/jobs/${encodeURIComponent(id)}/events`, { signal: controller.signal })) {
           pause = 500;
-          if (data && typeof data === "object") tell(keep({ ...data, id }));
+          const before = first ? [] : known.get(id)?.steps ?? [];
+          first = false;
+          tell(keep({ ...data, steps: [...before, ...(data.steps ?? [])] }));
         }
         const found = await get(`/jobs/${encodeURIComponent(id)}`);
         const job = keep(found.job ?? found);

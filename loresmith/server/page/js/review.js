@@ -25,7 +25,7 @@ const build = () => button(t("review.build"), { shape: "retry", onclick: (event)
 async function first(state) {
   const known = await get("/datasets");
   if (!(known.datasets ?? []).length) return nothing("teach", t("review.none.title"), t("review.none.text"), build());
-  state.dataset = known.datasets.find((one) => one.id === known.current || one.current) ?? known.datasets[0];
+  state.dataset = known.datasets.at(-1);
   await load(state);
   const body = el("div", { class: "review" });
   state.draw = () => draw(body, state);
@@ -35,14 +35,13 @@ async function first(state) {
 
 async function load(state) {
   const found = await get(`/datasets/current${query({ offset: state.offset, limit: PAGE, split: state.split, kind: state.kind })}`);
-  state.rows = found.rows ?? found.examples ?? [];
-  state.total = found.total ?? state.rows.length;
-  state.kinds = found.kinds ?? state.kinds ?? null;
+  state.rows = found.rows;
+  state.total = found.total;
   state.at = Math.min(state.at, Math.max(0, state.rows.length - 1));
 }
 
-const answerOf = (row) => row.answer ?? row.messages?.at(-1)?.content ?? "";
-const questionOf = (row) => row.question || row.messages?.findLast?.((m) => m.role === "user")?.content || "";
+/** The answer as it will be taught: the reviewer's, where there is one. */
+const answerOf = (row) => (row.review === "mend" && row.correction) || row.answer;
 
 function draw(body, state) {
   const row = state.rows[state.at];
@@ -67,15 +66,14 @@ async function refilter(state, change) {
 }
 
 function card(row, state) {
-  const verdict = row.verdict ?? row.review;
+  const verdict = row.review;
   const said = state.mending
     ? el("textarea", { rows: 5, "aria-label": t("review.answer"), id: "mend", value: answerOf(row) })
     : el("p", { class: "row-text row-answer" }, answerOf(row));
-  if (state.mending) said.value = answerOf(row);
-  return el("article", { class: `card row-card ${verdict === "reject" || verdict === "rejected" ? "rejected" : ""}`, "aria-label": t("review.row") },
+  return el("article", { class: `card row-card ${verdict === "reject" ? "rejected" : ""}`, "aria-label": t("review.row") },
     el("div", { class: "row-chips" }, chip(word("kind", row.kind)), row.split ? chip(word("split", row.split)) : null, row.language ? chip(word("language", row.language)) : null,
-      verdict ? chip(word("verdict", verdict), verdict.startsWith("reject") ? "bad" : "good") : null),
-    el("div", {}, el("p", { class: "row-label" }, t("review.question")), el("h2", { class: "row-text" }, questionOf(row))),
+      verdict ? chip(word("verdict", verdict), verdict === "reject" ? "bad" : "good") : null),
+    el("div", {}, el("p", { class: "row-label" }, t("review.question")), el("h2", { class: "row-text" }, row.question)),
     el("div", {}, el("p", { class: "row-label" }, t("review.answer")), said),
     row.quote ? el("div", {}, el("p", { class: "row-label" }, t("review.proof")), el("p", { class: "row-quote" }, row.quote)) : null,
     el("p", { class: "soft small row-text" }, [origin(row.origin), ...(row.documents ?? [])].filter(Boolean).filter((one, at, all) => all.indexOf(one) === at).join(" · ")));
@@ -92,9 +90,9 @@ function judge(row, state) {
       button(t("action.save"), { kind: "primary", onclick: (event) => mended(row, state, event.currentTarget) }),
       button(t("action.cancel"), { onclick: () => { state.mending = false; state.draw(); } }));
   }
-  const verdict = String(row.verdict ?? row.review ?? "");
+  const verdict = row.review ?? "";
   const one = (name, key, kind) => {
-    const made = button(t(`review.${name}`), { kind, "aria-keyshortcuts": key, "aria-pressed": String(verdict.startsWith(name)),
+    const made = button(t(`review.${name}`), { kind, "aria-keyshortcuts": key, "aria-pressed": String(verdict === name),
       onclick: () => (name === "mend" ? mend(state) : decide(row, name, state, made)) });
     made.append(el("kbd", { "aria-hidden": "true" }, key));
     return made;
@@ -117,8 +115,8 @@ async function mended(row, state, control) {
 async function decide(row, verdict, state, control, answer) {
   const kept = await attempt(control, async () => (await post("/datasets/rows", { id: row.id, verdict, ...(answer ? { answer } : {}) })) ?? true);
   if (!kept) return;
-  row.verdict = verdict;
-  if (answer) row.answer = answer;
+  row.review = verdict;
+  row.correction = answer ?? "";
   state.mending = false;
   toast(t(`review.done.${verdict}`));
   await move(state, 1);

@@ -7,6 +7,7 @@ import { place, t } from "./texts.js";
 
 const panel = byId("panel");
 const narrow = window.matchMedia("(max-width: 64rem)");
+const DPI = 110; // of the server's pictures: parsing/render.py
 let opener = null;
 let wanted = null; // an AbortController for what is being loaded
 
@@ -63,25 +64,28 @@ document.addEventListener("keydown", (event) => {
 async function shown(citation, body, signal) {
   const locator = citation.locator ?? {};
   const text = el("section", { class: "excerpt" });
-  const page = locator.page !== undefined && locator.page !== null;
-  if (page) {
-    const picture = el("figure", { class: "sheet" });
-    body.append(picture);
-    drawPage(citation, locator, picture, signal);
-  }
   add(body, text);
-  await filled(text, async () => excerpt(citation, await get(`/source/${encodeURIComponent(citation.passage)}`), page));
+  await filled(text, async () => {
+    const found = await get(`/source/${encodeURIComponent(citation.passage)}`);
+    if (found.page && !signal.aborted) {
+      // The quote may begin on the page after the passage.
+      const place = locator.page ? locator : found.locator;
+      const picture = el("figure", { class: "sheet loading" });
+      text.before(picture);
+      drawPage(found.document, { ...place, page: place.page ?? found.page }, found.title, picture, signal);
+    }
+    return excerpt(citation, found);
+  });
 }
 
-async function drawPage(citation, locator, figure, signal) {
+async function drawPage(document, locator, title, figure, signal) {
   const boxes = (locator.boxes ?? []).map((box) => box.map((x) => Math.round(x * 10) / 10).join(",")).join(";");
-  const address = `/page/${citation.document.split("/").map(encodeURIComponent).join("/")}/${locator.page}.png${query({ boxes })}`;
-  figure.classList.add("loading");
+  const address = `/page/${document.split("/").map(encodeURIComponent).join("/")}/${locator.page}.png${query({ boxes })}`;
   try {
     const picture = await blob(address, signal);
     if (signal.aborted) return;
     const url = URL.createObjectURL(picture);
-    const image = el("img", { src: url, alt: t("source.page", { n: locator.page, title: citation.title || citation.document }) });
+    const image = el("img", { src: url, alt: t("source.page", { n: locator.page, title }) });
     image.addEventListener("load", () => {
       URL.revokeObjectURL(url);
       figure.classList.remove("loading");
@@ -95,35 +99,33 @@ async function drawPage(citation, locator, figure, signal) {
     figure.append(zoom);
   } catch (error) {
     figure.classList.remove("loading");
-    // Not every format has pages to draw (slides, for one): the text stands below.
-    if (error.status === 404 || error.status === 415 || error.status === 422 || error.name === "AbortError") figure.remove();
+    // A file that has changed since it was read is not drawn: the text stands below.
+    if (error.status === 404 || error.status === 422 || error.name === "AbortError") figure.remove();
     else replace(figure, problem(error));
   }
 }
 
-/** Scroll so that the quote is in sight; the picture tells its scale by its width in points. */
+/** Scroll so that the quote is in sight. */
 function toQuote(figure, image, boxes) {
   if (!boxes?.length || !image.naturalHeight) return;
-  const points = Math.max(...boxes.map((box) => box[3]));
-  const ratio = image.clientHeight / image.naturalHeight;
-  // The server draws at 2 pixels a point or so; a quote near the foot needs scrolling, one at the head none.
-  const guess = Math.min(1, (points * ratio * 2) / image.clientHeight) * image.clientHeight;
-  figure.scrollTop = Math.max(0, guess - figure.clientHeight / 2);
+  const pixels = (DPI / 72) * (image.clientHeight / image.naturalHeight);
+  const middle = (Math.min(...boxes.map((box) => box[1])) + Math.max(...boxes.map((box) => box[3]))) / 2;
+  figure.scrollTop = Math.max(0, middle * pixels - figure.clientHeight / 2);
+  figure.scrollLeft = Math.max(0, Math.min(...boxes.map((box) => box[0])) * pixels - 24);
 }
 
-function excerpt(citation, found, withPage) {
-  const text = found.text ?? "";
-  const heading = Array.isArray(found.heading) ? found.heading.join(" › ") : found.heading;
-  const context = typeof found.context === "object" && found.context !== null ? found.context : { before: found.before, after: found.after };
+function excerpt(citation, found) {
+  const heading = found.heading.join(" › ");
+  const { before, after } = found.context;
   return [
     heading ? el("p", { class: "path" }, heading) : null,
-    withPage ? el("h3", {}, t("source.text")) : null,
+    found.page ? el("h3", {}, t("source.text")) : null,
     el("div", { class: "passage" },
-      context.before ? el("span", { class: "around" }, context.before) : null,
-      el("span", { class: "here" }, marked(text, citation, found)),
-      context.after ? el("span", { class: "around" }, context.after) : null),
-    found.document ? el("p", { class: "soft file" }, found.document) : null,
-    el("div", { class: "actions" }, el("a", { class: "button", href: `#/documents/${encodeURIComponent(found.document ?? citation.document)}` }, t("source.document"))),
+      before ? el("span", { class: "around" }, before.trimStart()) : null,
+      el("span", { class: "here" }, found.header ? el("span", { class: "around" }, `${found.header}\n`) : null, marked(found.text, citation, found)),
+      after ? el("span", { class: "around" }, after.trimEnd()) : null),
+    el("p", { class: "soft file" }, found.document),
+    el("div", { class: "actions" }, el("a", { class: "button", href: `#/documents/${encodeURIComponent(found.document)}` }, t("source.document"))),
   ];
 }
 
@@ -131,7 +133,7 @@ function excerpt(citation, found, withPage) {
 function marked(text, citation, found) {
   const quote = citation.quote;
   if (!quote) return text;
-  const from = found.locator?.start;
+  const from = found.start;
   const start = citation.locator?.start;
   let at = from !== undefined && start !== undefined ? [...text].slice(0, start - from).join("").length : -1;
   if (at < 0 || text.slice(at, at + quote.length) !== quote) at = text.indexOf(quote);

@@ -6,7 +6,7 @@ import { training } from "./charts.js";
 import { refresh } from "./here.js";
 import * as jobs from "./jobs.js";
 import { attempt, chip, facts, field, filled, nothing, select, watched } from "./parts.js";
-import { duration, moment, number, size, t, word } from "./texts.js";
+import { day, duration, number, size, t, word } from "./texts.js";
 
 export async function show(root) {
   const start = el("div");
@@ -42,27 +42,25 @@ async function adapters() {
   const found = await get("/adapters");
   const entries = found.adapters ?? [];
   if (!entries.length) return [el("h2", {}, t("adapters.title")), nothing(null, t("adapters.none"), t("adapters.none.text"))];
-  const using = found.current ?? found.in_use;
-  return [el("h2", {}, t("adapters.title")), el("div", { class: "grid" }, entries.map((one) => adapterCard(one, using === one.id || one.in_use || one.current)))];
+  return [el("h2", {}, t("adapters.title")), el("div", { class: "grid" }, entries.map((one) => adapterCard(one)))];
 }
 
-function adapterCard(one, current) {
-  const card = one.card ?? one;
-  const figures = card.figures ?? one.figures ?? {};
+function adapterCard(card) {
+  const figures = card.figures ?? {};
   const more = el("div");
   const better = figures.perplexity?.dev;
   const right = figures.as_expected;
-  const box = el("details", { ontoggle: () => { if (box.open && !more.childNodes.length) filled(more, () => detail(one.id)); } }, el("summary", {}, t("adapters.more")), more);
-  return el("section", { class: "card adapter", "aria-label": one.id },
-    el("div", { class: "adapter-head" }, el("h3", { class: "mono" }, one.id),
-      current ? chip(t("adapters.current"), "good") : button(t("adapters.use"), { kind: "small", onclick: (event) => attempt(event.currentTarget, async () => {
-        await post("/adapters/use", { id: one.id });
-        toast(t("adapters.used", { id: one.id }));
+  const box = el("details", { ontoggle: () => { if (box.open && !more.childNodes.length) filled(more, () => detail(card.id)); } }, el("summary", {}, t("adapters.more")), more);
+  return el("section", { class: "card adapter", "aria-label": card.id },
+    el("div", { class: "adapter-head" }, el("h3", { class: "mono" }, card.id),
+      card.current ? chip(t("adapters.current"), "good") : button(t("adapters.use"), { kind: "small", onclick: (event) => attempt(event.currentTarget, async () => {
+        await post("/adapters/use", { id: card.id });
+        toast(t("adapters.used", { id: card.id }));
         await refresh();
         const section = event.target.closest("section.section") ?? document.querySelector("main .section:last-child");
         if (section) await filled(section, adapters);
       }) })),
-    facts([[t("adapters.method"), word("method", one.method ?? card.method)], [t("adapters.made"), moment(card.created ?? one.created)],
+    facts([[t("adapters.method"), word("method", card.method)], [t("adapters.made"), day(card.created)],
       [t("adapters.loss"), number(figures.loss?.dev ?? figures.loss?.train ?? NaN, 3)],
       better ? [t("adapters.perplexity"), `${number(better.before, 1)} → ${number(better.after, 1)}`] : null,
       right?.of ? [t("adapters.expected"), t("adapters.expected.of", { before: right.before, after: right.after, of: right.of })] : null,
@@ -74,10 +72,9 @@ function adapterCard(one, current) {
 
 async function detail(id) {
   const found = await get(`/adapters/${encodeURIComponent(id)}`);
-  const card = found.card ?? found;
-  const steps = found.steps ?? found.history ?? found.curves ?? [];
+  const card = found.adapter;
   return [
-    training(steps),
+    training(found.curves),
     (card.limits ?? []).length ? el("ul", { class: "plain" }, card.limits.map((limit) => el("li", {}, limit))) : null,
     (card.samples ?? []).slice(0, 3).map((sample) => el("div", { class: "section" }, el("p", { class: "row-label" }, sample.question),
       el("dl", { class: "lines small" }, ["expected", "before", "after"].filter((key) => sample[key]).map((key) => el("div", {}, el("dt", {}, t(`sample.${key}`)), el("dd", {}, sample[key])))))),
