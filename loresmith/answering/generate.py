@@ -57,6 +57,9 @@ _QUOTABLE = 0.5
 _PATIENCE = 3
 # A quote needs so much more confidence where a model read the same passages and failed.
 _DOUBT = 0.15
+# From here on a quote is nearly always right (dev half of the examples: 28 of 28, test half: 27 of 30),
+# more often than a small trained model that names another figure.
+_SURE = 0.8
 # What stands in a prompt beside the passages: system message, request, question.
 _OVERHEAD = 200
 
@@ -75,6 +78,7 @@ class _Draft:
     dropped: list[Dropped] = field(default_factory=list)
     refused: bool = False
     failures: int = 0
+    sure: str = ""  # a quote that the first sentence may not contradict
 
     @property
     def full(self) -> bool:
@@ -175,6 +179,8 @@ def answer(
     if model is not None:
         enough += _DOUBT  # what the model made of the passages did not hold
     draft = _Draft(asked, found, locate_quote, document_text, on_sentence, settings.max_sentences)
+    if quote and arm == "both" and not asked.polar and quote_confidence >= _SURE:
+        draft.sure = readable(quote.piece, asked)
     reason = ""
     if not hits:
         reason = "nothing was found"
@@ -266,6 +272,13 @@ def _generate(
         if refuses(text):
             draft.refused = True
         outcome = verify(text, draft.question, draft.found, draft.locate_quote, draft.document_text)
+        other = (
+            quoting.another_figure(text, draft.sure, draft.question.text)
+            if draft.sure and not draft.supports
+            else ""
+        )
+        if other and not isinstance(outcome, str):
+            outcome = f"the passages seem to give another figure: {other}"
         if isinstance(outcome, str):
             draft.drop(text, outcome)
         else:

@@ -82,3 +82,19 @@ def best(
             "row": float(piece.row),
         },
     )
+
+
+def another_figure(sentence: str, quoted: str, question: str) -> str:
+    """The figure or code that `quoted` (a piece made readable) answers `question` with, where
+    `sentence` names others and not that one; else ""."""
+    # Of a row that was made readable the asked cell comes first, the others stand in brackets.
+    wanted = _figures(quoted.partition(" (")[0], question)
+    said = _figures(sentence, question)
+    return min(wanted.values()) if wanted and said and not wanted.keys() & said.keys() else ""
+
+
+def _figures(text: str, question: str) -> dict[frozenset[float] | str, str]:
+    """Figures and codes of `text` beyond those of the question: what they stand for, as written."""
+    asked = {n.values for n in facts.numbers(question)}
+    codes = facts.codes(text) - facts.codes(question)
+    return {n.values: n.text for n in facts.numbers(text) if n.values not in asked} | {c: c for c in codes}

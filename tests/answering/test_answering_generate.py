@@ -94,6 +94,22 @@ def test_a_trained_refusal_gives_way_to_a_sure_quote_and_an_untrained_one_does_n
     assert ask(elsewhere, torque_hits(), model, arm="both").abstained
 
 
+def test_a_sure_quote_stands_against_another_figure_of_the_trained_model() -> None:
+    question = "What is the tightening torque of the flange bolts of the P-200?"
+    flange = "Tightening torque of the flange bolts of the P-200: 25 Nm."
+    foot = "The foot bolts of the P-200 take a tightening torque of 49 Nm."
+    hits = [make_hit(flange, dense=0.85, bm25=30.0), make_hit(foot, rank=2)]
+    # It stands there, and names no other bolts: verification alone lets it through.
+    said = "The torque is 49 Nm."
+    assert ask(question, hits, FakeModel(said)).answer == said
+    got = ask(question, hits, FakeModel(said), arm="both")
+    assert got.answer == flange
+    assert [d.text for d in got.dropped] == [said]
+    # What does not contradict it stays as the model says it.
+    same = ask(question, hits, FakeModel("The torque is 25 Nm."), arm="both")
+    assert same.answer == "The torque is 25 Nm."
+
+
 def test_model_that_says_it_cannot_tell() -> None:
     got = ask(QUESTION, torque_hits(), FakeModel("The passages do not mention the torque."))
     assert got.abstained

@@ -10,7 +10,7 @@ from answering_helpers import make_hit, place
 from loresmith.answering import abstain, facts
 from loresmith.answering.agreement import agreement
 from loresmith.answering.evidence import Piece, gather, has_unit, parse_question, rank, readable
-from loresmith.answering.quoting import FEATURES, Quote, best
+from loresmith.answering.quoting import FEATURES, Quote, another_figure, best
 from loresmith.answering.text import matches, terms
 from loresmith.answering.verify import Support, verify
 from loresmith.types import Hit
@@ -147,3 +147,13 @@ def test_a_table_of_no_language_is_not_foreign() -> None:
     asked = parse_question("What is the nitrate value of Br. Au?", language="en")
     assert not abstain.foreign(asked, [table, german])
     assert abstain.foreign(asked, [german, table])
+
+
+def test_another_figure_is_one_that_the_quote_does_not_name() -> None:
+    question = "Which torque for the M8 bolts of the P-200?"
+    cell = "Torque in Nm: 22 (Bolt: M8; Place: Casing cover; Number: 8)"
+    assert another_figure("They take 8 turns.", cell, question) == "22"
+    assert another_figure("They are tightened to 22 Nm, 8 of them.", cell, question) == ""
+    assert another_figure("They are tightened crosswise.", cell, question) == ""
+    assert another_figure("Use 22 Nm.", "They are tightened crosswise.", question) == ""
+    assert another_figure("It is FP-14.", "Order number: FP-12", question) == "fp12"
