@@ -222,7 +222,12 @@ class ServerSection(Section):
     host: str = Field("127.0.0.1", description="address to listen on; beyond this machine only with keys")
     port: int = Field(8321, ge=0, le=65535, description="0: any that is free")
     hosts: list[str] = Field([], description="names it is reached by besides its own, as behind a proxy")
-    parallel: int = Field(4, ge=1, le=64, description="answers computed at the same time, sharing one model")
+    parallel: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="answers computed at the same time; each has a window of the model's memory for itself",
+    )
     queue: int = Field(64, ge=0, description="questions that may wait; one more is refused with 429")
     connections: int = Field(512, ge=1, description="open at the same time; one more is refused with 503")
     upload_mb: int = Field(200, ge=1, description="largest upload")

@@ -2,8 +2,9 @@
 
 Promises: the model's own chat template and stop tokens; text never becomes a control token; a
 prompt that does not fit is refused before anything is computed; closing an iterator stops the
-computation at the next token or prompt batch; any number of threads may call at once (llama.cpp's
-task queue serves them one after another); nothing is reachable over the network.
+computation at the next token or prompt batch, and so does `leaving.left`; any number of threads may
+call at once (llama.cpp computes `model.parallel` answers together and lets the others wait); nothing
+is reachable over the network.
 
 An adapter is loaded beside the weights and weighs in by a factor that each request names: 1 for the
 model, 0 for its `base`, which is the same object without the adapter.
@@ -30,7 +31,7 @@ import httpx
 
 from loresmith.config import ModelSection
 from loresmith.errors import MissingExtra, ModelError, PromptTooLong
-from loresmith.models import cpu, download, gguf, lora, registry, templates
+from loresmith.models import cpu, download, gguf, leaving, lora, registry, templates
 from loresmith.models.fingerprint import fingerprint
 from loresmith.types import Generated, Message, Progress
 
@@ -84,8 +85,9 @@ class LlamaCpp:
         self.context_tokens = min(settings.context_tokens, window)
         self.threads = settings.threads or cpu.free()
         self._folder = _socket_folder()
+        size = (self.context_tokens, settings.parallel)
         try:
-            server = _start(head, self.context_tokens, self.threads, self._folder / "s.sock", weights)
+            server = _start(head, size, self.threads, self._folder / "s.sock", weights)
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
@@ -273,6 +275,7 @@ class _Generation:
 
     def __init__(self, server: Any, request: dict[str, Any]) -> None:
         self.cancelled = threading.Event()
+        self._left = leaving.left.get() or self.cancelled
         self._queue: queue.SimpleQueue[dict[str, Any] | BaseException | None] = queue.SimpleQueue()
         self._thread = threading.Thread(
             target=self._run, args=(server, request), name="llama.cpp", daemon=True
@@ -290,7 +293,7 @@ class _Generation:
 
     def _on_event(self, event: dict[str, Any]) -> bool:
         self._queue.put(event)
-        return self.cancelled.is_set()
+        return self.cancelled.is_set() or self._left.is_set()
 
     def events(self) -> Iterator[dict[str, Any]]:
         while (event := self._queue.get()) is not None:
@@ -356,7 +359,8 @@ def _adapter_file(adapter: lora.Lora, head: gguf.GGUF) -> Path:
     return lora_gguf.convert(adapter.folder, head, adapter.folder / lora.CONVERTED)
 
 
-def _start(head: gguf.GGUF, context_tokens: int, threads: int, socket: Path, adapter: Path | None) -> Any:
+def _start(head: gguf.GGUF, size: tuple[int, int], threads: int, socket: Path, adapter: Path | None) -> Any:
+    """llama.cpp with the model loaded. `size`: the window, and how many answers have one each."""
     os.environ.setdefault("GOMP_SPINCOUNT", _SPIN_COUNT)
     try:
         import xllamacpp
@@ -371,11 +375,14 @@ def _start(head: gguf.GGUF, context_tokens: int, threads: int, socket: Path, ada
     params.n_threads_http = 2
     params.ui = params.endpoint_slots = params.endpoint_props = False
     params.verbosity = 0
-    params.n_ctx = context_tokens
-    params.n_parallel = 1
+    window, parallel = size
+    # A window for each: shared ones fail in the middle of an answer when they are full.
+    params.n_ctx = window * parallel
+    params.n_parallel = parallel
+    params.kv_unified = False
     params.n_batch = params.n_ubatch = PROMPT_BATCH
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
-    # The prompt of the last request stays in the one slot; older ones are not kept (8 GB by default).
+    # The prompt of the last request stays in its slot; older ones are not kept (8 GB by default).
     params.cache_ram_mib = 0
     params.warmup = params.fit_params = params.prefill_assistant = False
     if adapter:

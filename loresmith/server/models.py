@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from loresmith.config import Config
 from loresmith.expert import Expert, Workspace
+from loresmith.models import leaving
 from loresmith.server.faults import ApiError
 from loresmith.training.adapters import Adapter
 from loresmith.types import Embedder, Generated, LanguageModel, Message, Progress, TunedModel
@@ -70,9 +71,11 @@ _request: ContextVar[Request | None] = ContextVar("request", default=None)
 def answering(request: Request) -> Iterator[None]:
     """What is generated in this thread is generated for this request."""
     token = _request.set(request)
+    left = leaving.left.set(request.cancelled)
     try:
         yield
     finally:
+        leaving.left.reset(left)
         _request.reset(token)
 
 
@@ -147,6 +150,7 @@ def _listening(pieces: Iterator[Generated], request: Request) -> Iterator[Genera
             if request.on_text is not None and piece.text:
                 request.on_text(piece.text)
             yield piece
+        request.check()  # an engine that saw it first has only ended
 
 
 class OneWriter(WorkspaceDir):

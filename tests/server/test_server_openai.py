@@ -119,9 +119,9 @@ def test_json_mode(serve: Serve) -> None:
         assert model.grammars[-1]
         with pytest.raises(openai.BadRequestError, match="verified sentences"):
             ask(client, response_format=schema)
-    with client_of(serve.live(FakeModel("{}", supports_grammar=False)).url) as client:
-        with pytest.raises(openai.BadRequestError, match="cannot be held"):
-            ask(client, model="loresmith-base", response_format=schema)
+    free_engine = client_of(serve.live(FakeModel("{}", supports_grammar=False)).url)
+    with free_engine as client, pytest.raises(openai.BadRequestError, match="cannot be held"):
+        ask(client, model="loresmith-base", response_format=schema)
 
 
 def test_models_and_embeddings(serve: Serve) -> None:
@@ -174,9 +174,9 @@ def test_wrong_requests_are_refused_in_openais_shape(serve: Serve, wanted, error
 
 
 def test_a_prompt_that_does_not_fit_is_the_askers_to_mend(serve: Serve) -> None:
-    with client_of(serve.live(FakeModel(ANSWER, context_tokens=300)).url) as client:
-        with pytest.raises(openai.BadRequestError) as refused:
-            ask(client, "word " * 400, model="loresmith-base")
+    narrow = client_of(serve.live(FakeModel(ANSWER, context_tokens=300)).url)
+    with narrow as client, pytest.raises(openai.BadRequestError) as refused:
+        ask(client, "word " * 400, model="loresmith-base")
     assert refused.value.code == "prompt_too_long"
 
 
