@@ -12,22 +12,19 @@ export async function show(root) {
 }
 
 function drawn(plan) {
-  const best = plan.method ?? plan.verdict?.method;
-  const reason = plan.reason ?? plan.verdict?.reason;
-  const here = plan.hardware?.memory_bytes ?? plan.hardware?.ram_bytes ?? null;
   return el("div", {},
-    el("p", { class: "lead" }, [plan.model, plan.rows ? t("plan.rows", { n: plan.rows.count ?? plan.rows }) : ""].filter(Boolean).join(" · ")),
-    el("div", { class: "methods section" }, (plan.methods ?? []).map((method) => methodCard(method, method.method === best, here))),
-    reason ? el("p", { class: "section" }, reason) : null,
+    el("p", { class: "lead" }, [plan.model, t("plan.rows", { n: plan.data.rows }), `${plan.hardware.name}, ${size(plan.hardware.memory_bytes)}`].join(" · ")),
+    el("div", { class: "methods section" }, plan.methods.map((method) => methodCard(method, method.method === plan.method))),
+    plan.reason ? el("p", { class: "section" }, plan.reason) : null,
     (plan.notes ?? []).map((note) => el("p", { class: "soft small" }, note)),
     el("div", { class: "actions section" }, button(t("plan.go"), { kind: "primary", onclick: () => { location.hash = "#/teach/train"; } })));
 }
 
 function methodCard(method, best) {
-  const memory = method.memory_bytes ?? {};
+  const memory = method.memory_bytes;
   const parts = PARTS.filter((part) => memory[part] > 0);
   const total = parts.reduce((sum, part) => sum + memory[part], 0) || 1;
-  const fits = method.fits ?? !method.obstacle;
+  const fits = method.fits_here;
   const stack = el("div", { class: `stack ${fits ? "" : "over"}`, role: "img", "aria-label": parts.map((part) => `${t(`memory.${part}`)} ${size(memory[part])}`).join(", ") },
     parts.map((part, at) => {
       const piece = el("i", { title: `${t(`memory.${part}`)}: ${size(memory[part])}` });

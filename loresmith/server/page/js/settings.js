@@ -58,50 +58,60 @@ function access(status) {
 
 /** What a person may want to change here; everything else stands in loresmith.toml. */
 const OFFERED = [
-  ["models", [
-    ["model.name", "text"], ["model.endpoint", "text"], ["model.max_tokens", "number"], ["model.temperature", "number"], ["model.threads", "number"],
-  ]],
-  ["embedders", [["embedder.name", "text"], ["embedder.provider", ["local", "openai", "jina", "azure"]], ["embedder.endpoint", "text"]]],
-  ["answers", [
-    ["retrieval.mode", ["hybrid", "dense", "text"]], ["retrieval.k", "number"], ["retrieval.context_tokens", "number"], ["answer.max_sentences", "number"], ["answer.memory", "switch"],
-  ]],
+  ["models", ["model.name", "model.endpoint", "model.max_tokens", "model.temperature", "model.threads"]],
+  ["embedders", ["embedder.name", "embedder.provider", "embedder.endpoint"]],
+  ["answers", ["retrieval.mode", "retrieval.k", "retrieval.context_tokens", "answer.max_sentences", "answer.memory"]],
 ];
 
 async function drawSettings() {
-  const found = await get("/settings");
-  const config = found.settings ?? found.config ?? found;
-  return OFFERED.map(([name, keys]) => {
-    const lines = keys.map(([dotted, kind]) => [dotted, kind, dotted.split(".").reduce((value, part) => value?.[part], config)])
-      .filter(([, , value]) => value !== undefined)
-      .map(([dotted, kind, value]) => setting(dotted, kind, value));
+  const { fields } = await get("/settings");
+  const known = new Map(fields.map((one) => [one.key, one]));
+  const chosen = OFFERED.map(([name, keys]) => {
+    const lines = keys.filter((dotted) => known.has(dotted)).map((dotted) => setting(known.get(dotted), dotted));
     return lines.length ? group(t(`settings.${name}`), lines) : null;
   });
+  return [chosen, may("owner") ? everything(fields) : null];
 }
 
-function setting(dotted, kind, value) {
-  const label = t(`setting.${dotted}`);
-  const hint = t(`setting.${dotted}.hint`);
-  const owner = may("owner");
+/** Every other key, under the names of the file. */
+function everything(fields) {
+  const offered = new Set(OFFERED.flatMap(([, keys]) => keys));
+  const place = el("div", { class: "card settings-group" });
+  const box = el("details", { class: "section", ontoggle: () => {
+    if (box.open && !place.childNodes.length) add(place, fields.filter((one) => !offered.has(one.key) && plain(one.value)).map((one) => setting(one)));
+  } }, el("summary", {}, t("settings.more")), el("p", { class: "soft small" }, t("settings.more.text")), place);
+  return box;
+}
+
+const plain = (value) => value === null || typeof value !== "object";
+
+/** One setting with the control that its type wants. `named`: the page has words of its own for it. */
+function setting({ key: dotted, value, type, choices, description, restart }, named = "") {
+  const hint = named ? t(`setting.${named}.hint`) : [description, restart ? t("settings.restart") : ""].filter(Boolean).join(" · ");
+  const label = named ? t(`setting.${named}`) : dotted;
+  const disabled = !may("owner");
   const save = (control, wanted) => attempt(control, async () => {
     await post("/settings", { [dotted]: wanted });
+    value = wanted;
     toast(t("settings.saved"));
     await refresh();
     return true;
   });
-  if (Array.isArray(kind)) {
-    const control = select(kind.map((one) => [one, t(`setting.${dotted}.${one}`)]), value, (wanted) => save(control, wanted));
-    control.disabled = !owner;
+  const undo = async (control, wanted, back) => { if (!(await save(control, wanted))) back(); };
+  if (choices) {
+    const control = select(choices.map((one) => [one, named ? t(`setting.${named}.${one}`) : one]), value, (wanted) => undo(control, wanted, () => { control.value = value; }));
+    control.disabled = disabled;
     return line(label, hint, control);
   }
-  if (kind === "switch") {
-    const control = el("input", { type: "checkbox", checked: value, disabled: !owner, onchange: () => save(control, control.checked) });
+  if (type === "bool" || typeof value === "boolean") {
+    const control = el("input", { type: "checkbox", checked: value, disabled, onchange: () => undo(control, control.checked, () => { control.checked = value; }) });
     return line(label, hint, control);
   }
-  const control = el("input", { type: kind === "number" ? "number" : "text", step: kind === "number" ? "any" : null, value: value ?? "", disabled: !owner, autocomplete: "off", spellcheck: "false",
-    onchange: async () => {
-      const wanted = kind === "number" ? Number(control.value) : control.value.trim() || null;
-      if (await save(control, wanted)) value = wanted;
-      else control.value = value ?? "";
+  const numeric = /int|float/.test(type) && !/str/.test(type);
+  const control = el("input", { type: numeric ? "number" : "text", step: numeric ? "any" : null, value: value ?? "", disabled, autocomplete: "off", spellcheck: "false",
+    onchange: () => {
+      const text = control.value.trim();
+      undo(control, text === "" ? null : numeric ? Number(text) : text, () => { control.value = value ?? ""; });
     } });
   return line(label, hint, control);
 }

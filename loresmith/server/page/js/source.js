@@ -121,12 +121,24 @@ function excerpt(citation, found) {
     heading ? el("p", { class: "path" }, heading) : null,
     found.page ? el("h3", {}, t("source.text")) : null,
     el("div", { class: "passage" },
-      before ? el("span", { class: "around" }, before.trimStart()) : null,
+      before ? el("span", { class: "around" }, tail(before)) : null,
       el("span", { class: "here" }, found.header ? el("span", { class: "around" }, `${found.header}\n`) : null, marked(found.text, citation, found)),
-      after ? el("span", { class: "around" }, after.trimEnd()) : null),
+      after ? el("span", { class: "around" }, start(after)) : null),
     el("p", { class: "soft file" }, found.document),
     el("div", { class: "actions" }, el("a", { class: "button", href: `#/documents/${encodeURIComponent(found.document)}` }, t("source.document"))),
   ];
+}
+
+const AROUND = 320; // characters shown before and after: the passage itself should be in sight
+
+function tail(text) {
+  const kept = text.trimStart();
+  return kept.length > AROUND ? `… ${kept.slice(-AROUND).replace(/^\S*\s/, "")}` : kept;
+}
+
+function start(text) {
+  const kept = text.trimEnd();
+  return kept.length > AROUND ? `${kept.slice(0, AROUND).replace(/\s\S*$/, "")} …` : kept;
 }
 
 /** The passage with the quote marked: by its place, else by its words. */
