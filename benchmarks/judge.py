@@ -249,6 +249,13 @@ def _kind(report: dict[str, Any], *kinds: str) -> Check:
     return Check(f"the verdict is {' or '.join(kinds)}", said in kinds, said)
 
 
+def _told(report: dict[str, Any], finding: str) -> Check:
+    """As the verdict, or beside it."""
+    verdict = report["verdict"]
+    said = (verdict["kind"], *verdict["findings"])
+    return Check(f"{finding} is said", finding in said, ", ".join(said))
+
+
 EXPECTED: dict[str, Callable[[dict[str, Any]], list[Check]]] = {
     # rag and both read the same fresh passages: rag wins, or is the cheaper of the two.
     "fresh": lambda r: [
@@ -260,7 +267,7 @@ EXPECTED: dict[str, Callable[[dict[str, Any]], list[Check]]] = {
     "style": lambda r: [_named(r, "tuned")],
     "form": lambda r: [_named(r, "both")],
     "known": lambda r: [_recommended(r, "base"), _kind(r, "no_difference", "do_not_fine_tune")],
-    "missing": lambda r: [_kind(r, "documents_missing")],
+    "missing": lambda r: [_told(r, "documents_missing")],
     "few": lambda r: [
         _kind(r, "more_questions"),
         Check("it is said how many", (r["verdict"]["needed"] or 0) > 5, str(r["verdict"]["needed"])),
@@ -273,6 +280,10 @@ def planted(world: World, report: dict[str, Any]) -> dict[str, dict[str, Any]]:
     found = {
         "leaks": (world.leaks, [row["id"] for row in report["questions"]["removed"]]),
         "wrong_gold": (world.wrong_gold, [row["id"] for row in report["findings"]["suspect_gold"]]),
+        "documents_missing": (
+            [q["id"] for q in world.questions if set(q.get("documents", ())) & set(world.gone)],
+            [row["id"] for row in report["findings"]["documents_missing"]],
+        ),
     }
     return {
         name: {
@@ -317,7 +328,7 @@ def show(outcome: Outcome) -> None:
 def summarise(outcomes: list[Outcome]) -> None:
     right = sum(outcome.right for outcome in outcomes)
     print(f"\nRight verdicts: {right} of {len(outcomes)}")
-    for name in ("leaks", "wrong_gold"):
+    for name in ("leaks", "wrong_gold", "documents_missing"):
         kinds = [outcome.planted[name] for outcome in outcomes]
         caught, wanted = sum(len(k["caught"]) for k in kinds), sum(k["planted"] for k in kinds)
         print(f"Planted {name}: {caught} of {wanted} caught, {sum(len(k['false']) for k in kinds)} false")

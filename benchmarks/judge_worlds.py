@@ -9,7 +9,7 @@ but those that are planted there.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,13 +145,14 @@ class _Fact:
         return {**line, "stratum": stratum} if stratum else line
 
 
-def _facts(subjects: int, rng: random.Random) -> list[_Fact]:
-    """Every attribute of so many machines; no value occurs twice."""
+def _facts(subjects: int, rng: random.Random, attributes: Iterable[str] = tuple(_ATTRIBUTES)) -> list[_Fact]:
+    """These attributes of so many machines; no value occurs twice."""
     made: list[_Fact] = []
     taken: set[str] = set()
     for number in range(subjects):
         machine = f"{SUBJECTS[number % len(SUBJECTS)]} {KINDS[number % len(KINDS)]}"
-        for attribute, (pattern, *_) in _ATTRIBUTES.items():
+        for attribute in attributes:
+            pattern = _ATTRIBUTES[attribute][0]
             value = _value(pattern, rng)
             while value in taken:
                 value = _value(pattern, rng)
@@ -184,25 +185,26 @@ def _sheets(facts: list[_Fact]) -> dict[str, str]:
 def fresh(seed: int) -> World:
     """(a) What was trained is changed afterwards; and three questions have a wrong gold answer."""
     rng = random.Random(seed)
-    before = _facts(8, rng)
+    # What the base model reads rightly, so that what it says wrongly is not fresh, and nothing else.
+    before = _facts(10, rng, ("torque", "weight", "inspector"))
     machines = list(dict.fromkeys(fact.subject for fact in before))
-    moved = set(rng.sample(machines, 5))
+    moved = set(rng.sample(machines, 6))
     after = [
         _Fact(f.subject, f.attribute, _value(_ATTRIBUTES[f.attribute][0], rng)) if f.subject in moved else f
         for f in before
     ]
-    questions = [fact.question(number % 2) for number, fact in enumerate(after)]
+    questions = [fact.question(0) for fact in after]
     # Gold of before the change, and gold of another line of the same data sheet.
     stale = [n for n, fact in enumerate(after) if fact.subject in moved and fact.attribute == "weight"][:2]
     swapped = next(n for n, f in enumerate(after) if f.subject not in moved and f.attribute == "torque")
     for number in stale:
         questions[number]["answer"] = [before[number].value]
-    questions[swapped]["answer"] = [after[swapped + 2].value]
+    questions[swapped]["answer"] = [after[swapped + 1].value]
     wrong = tuple(questions[n]["id"] for n in (*stale, swapped))
     documents, changed = _sheets(before), _sheets(after)
     return World(
         name="fresh",
-        truth="five of eight data sheets change after training: passages win on freshness, so rag",
+        truth="six of ten data sheets change after training: passages win on freshness, so rag",
         documents=documents,
         changed={name: text for name, text in changed.items() if text != documents[name]},
         rows=[
@@ -210,7 +212,7 @@ def fresh(seed: int) -> World:
             for fact in before
             for wording in fact.trained
         ],
-        built=32,
+        built=30,
         steps=60,
         questions=questions,
         before={

@@ -72,8 +72,8 @@ def test_each_answer_stands_in_its_document_but_the_wrong_ones(worlds, name):
 
 def test_what_changed_is_asked_with_the_new_value(worlds):
     world = worlds["fresh"](0)
-    assert len(world.changed) == 5
-    assert len(world.before) == 20
+    assert len(world.changed) == 6
+    assert len(world.before) == 18
     asked = {q["id"]: q for q in world.questions}
     for name, old in world.before.items():
         assert (old in asked[name]["answer"]) == (name in world.wrong_gold)
