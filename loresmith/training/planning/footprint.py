@@ -32,7 +32,7 @@ HOLES = 0.19
 """Share by which glibc's heap outgrows the activations in it: blocks that are freed between others are
 not given back. Measured, as are the next ones: docs/planning.md."""
 
-KERNELS = 60 << 20
+KERNELS = 270 << 20
 """What oneDNN's kernels come to over a run of rows of many lengths (base.py bounds their number)."""
 
 LEFT_OF_GGUF, LEFT_OF_16_BITS = 0.1, 0.3
@@ -59,6 +59,7 @@ class Setup:
         itemsize: bytes of a weight and of an activation in the run's precision.
         micro_tokens: tokens of one forward pass.
         longest: tokens of the longest row (attention reaches no further).
+        varied: whether rows differ in length.
         learned: share of the tokens that carry loss.
         from_gguf: the weights come out of a GGUF file, which are float32 for a moment.
         world: processes that shard the frozen decoder layers among themselves.
@@ -72,6 +73,7 @@ class Setup:
     itemsize: int = 2
     micro_tokens: int = 1024
     longest: int = 1024
+    varied: bool = False
     learned: float = 0.2
     checkpointing: bool = False
     device: Literal["cpu", "cuda"] = "cpu"
@@ -303,7 +305,7 @@ def _loading(model: Architecture, setup: Setup) -> int:
 def _holes(model: Architecture, setup: Setup, live: int) -> int:
     if setup.device != "cpu":
         return 0
-    holes = KERNELS + HOLES * live
+    holes = HOLES * live + (KERNELS if setup.varied else 0)
     if setup.from_gguf:
         holes += LEFT_OF_GGUF * 4 * model.parameters
     if setup.method == "qlora":

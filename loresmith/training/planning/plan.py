@@ -299,6 +299,7 @@ def _setup(
         itemsize=4 if precision == "fp32" else 2,
         micro_tokens=largest_micro(rows, recipe),
         longest=max(rows.values),
+        varied=rows.estimated or len(set(rows.values)) > 1,
         learned=rows.learned,
         checkpointing=recipe.checkpointing,
         device=hardware.kind,
