@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import logging
 import os
 import secrets
 import threading
@@ -31,6 +32,8 @@ from loresmith.workspace import WorkspaceDir, write_atomic
 
 Role = Literal["owner", "editor", "reader"]
 ROLES: tuple[Role, ...] = get_args(Role)
+
+log = logging.getLogger("loresmith.server")
 
 FORMAT = 1
 PREFIX = "lore_"
@@ -112,12 +115,16 @@ class Keys:
         return Caller(key.name, key.role, None if key.role == "owner" else key.labels or (), key.id)
 
     def _current(self) -> dict[str, Key]:
-        seen = _stamp(self._folder)
-        with self._lock:
-            if seen != self._seen:
-                self._by_hash = {key.hash: key for key in listing(self._folder)}
-                self._seen = seen
-            return self._by_hash
+        try:
+            seen = _stamp(self._folder)
+            with self._lock:
+                if seen != self._seen:
+                    self._by_hash = {key.hash: key for key in listing(self._folder)}
+                    self._seen = seen
+                return self._by_hash
+        except StorageError as error:
+            log.error("nobody is let in: %s", error)
+            raise ApiError(503, "The keys cannot be read; the server's log says why.", "keys") from error
 
 
 def caller(request: Request) -> Caller:

@@ -54,8 +54,9 @@ _STATUS: tuple[tuple[type[LoresmithError], int], ...] = (
 )
 
 
-class ApiError(Exception):
-    """Refuse a request.
+class ApiError(HTTPException):
+    """Refuse a request. An HTTPException, since FastAPI takes any other error that comes while a body is
+    read for a malformed body.
 
     Args:
         status: of HTTP.
@@ -74,12 +75,11 @@ class ApiError(Exception):
         param: str | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
-        super().__init__(status, message, code, param)
+        super().__init__(status, message, headers)
         self.status = status
         self.message = message
         self.code = code
         self.param = param
-        self.headers = headers
 
 
 def translated(error: LoresmithError) -> ApiError:
@@ -94,7 +94,7 @@ def body(error: ApiError) -> dict[str, Any]:
 
 
 def response(error: ApiError) -> JSONResponse:
-    return JSONResponse(body(error), error.status, error.headers)
+    return JSONResponse(body(error), error.status, dict(error.headers or {}))
 
 
 def install(app: FastAPI) -> None:

@@ -72,9 +72,10 @@ class Refusals:
         body = _Body(receive, limit, self._seconds)
         try:
             await self._app(scope, body.receive, body.watch(send))
-        except _BodyRefused as refused:
-            if not body.answered:
-                await response(refused.error)(scope, receive, send)
+        except ApiError as error:
+            if body.answered:
+                raise
+            await response(error)(scope, receive, send)
 
     def _check_origin(self, headers: Headers) -> None:
         host = _name(headers.get("host", ""))
@@ -90,12 +91,6 @@ class Refusals:
 
     def _limit(self, path: str) -> int:
         return next((size for prefix, size in self._sizes.items() if path.startswith(prefix)), 0)
-
-
-class _BodyRefused(Exception):
-    def __init__(self, error: ApiError) -> None:
-        super().__init__(error.message)
-        self.error = error
 
 
 class _Body:
@@ -116,14 +111,12 @@ class _Body:
             message = await asyncio.wait_for(self._receive(), self._seconds)
         except TimeoutError:
             late = f"Nothing came for {self._seconds:g} s, and the body is not whole."
-            raise _BodyRefused(
-                ApiError(408, late, "body_too_slow", headers={"Connection": "close"})
-            ) from None
+            raise ApiError(408, late, "body_too_slow", headers={"Connection": "close"}) from None
         if message["type"] == "http.request":
             self._size += len(message.get("body", b""))
             self._whole = not message.get("more_body", False)
             if self._size > self._limit:
-                raise _BodyRefused(_too_large(self._limit))
+                raise _too_large(self._limit)
         else:
             self._whole = True
         return message
