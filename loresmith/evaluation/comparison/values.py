@@ -84,7 +84,7 @@ class Question:
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Question:
         """The question of `to_dict`."""
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
         return cls(**values)
 
 
