@@ -152,8 +152,9 @@ def _hit(question: dict[str, Any], rank: int, said: int, poison: str) -> dict[st
     start = 1000 * rank
     # A character beyond the basic plane: browsers count it twice, Python once.
     text = (
-        f"3.{rank} Tightening torques 🔧{poison}\n\nThe bolts of this row are lightly oiled. They are tightened "
-        f"to {said if rank == 1 else said + rank} Nm in two passes, crosswise, first with half the torque.\n\n"
+        f"3.{rank} Tightening torques 🔧{poison}\n\nThe bolts of this row are lightly oiled. "
+        f"They are tightened to {said if rank == 1 else said + rank} Nm in two passes, crosswise, "
+        "first with half the torque.\n\n"
         f"Place | Number | Torque in Nm\nFlange | 4 | {said}\nCover | 8 | {said + 3}"
     )
     documents = question.get("documents", ())
