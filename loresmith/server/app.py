@@ -23,7 +23,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
 
 from loresmith import __version__
-from loresmith.server import faults, openai_api, operation, page, workspace_api
+from loresmith.server import faults, openai_api, operation, page, responses_api, workspace_api
 from loresmith.server.access import Keys, is_loopback
 from loresmith.server.engine import Engine
 from loresmith.server.guards import Records, Refusals
@@ -58,6 +58,7 @@ def create_app(
     faults.install(app)
     app.include_router(operation.router)
     app.include_router(openai_api.router)
+    app.include_router(responses_api.router)
     app.include_router(workspace_api.router)
     app.state.agents = agents = Agents(engine, keys)
     app.router.routes.append(Route("/mcp", agents, include_in_schema=False))

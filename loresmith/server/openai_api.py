@@ -119,7 +119,7 @@ async def _completion(writer: Writer, wanted: ChatRequest) -> dict[str, Any]:
                 "message": message,
                 "finish_reason": _reason(answers[-1]),
                 "logprobs": None,
-                "loresmith": _said(answers[-1]),
+                "loresmith": said(answers[-1]),
             }
         )
     return {**_head(wanted, "chat.completion"), "choices": choices, "usage": usage(answers)}
@@ -141,8 +141,8 @@ async def _chunks(writer: Writer, wanted: ChatRequest) -> AsyncGenerator[str, No
                 async for piece in pieces:
                     if isinstance(piece, Finished):
                         answers.append(piece)
-                        said = {"finish_reason": _reason(piece), "loresmith": _said(piece)}
-                        yield chunk(number, {}, **said)
+                        end = {"finish_reason": _reason(piece), "loresmith": said(piece)}
+                        yield chunk(number, {}, **end)
                     else:
                         delta = {**first, "content": piece.text}
                         if piece.citations:
@@ -224,7 +224,7 @@ def _titled(citations: list[dict[str, Any]], finished: Finished) -> list[dict[st
     return [{**one, "title": titles.get(one["document"], "")} for one in citations]
 
 
-def _said(finished: Finished) -> dict[str, Any]:
+def said(finished: Finished) -> dict[str, Any]:
     """What an answer is beyond its text: our extension."""
     answer: Answer = finished.answer
     return {

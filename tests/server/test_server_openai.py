@@ -124,6 +124,35 @@ def test_json_mode(serve: Serve) -> None:
         ask(client, model="loresmith-base", response_format=schema)
 
 
+def test_responses(serve: Serve) -> None:
+    with client_of(serve.live(FakeModel(ANSWER)).url) as client:
+        whole = client.responses.create(model="loresmith", input=QUESTION)
+        assert whole.output_text.startswith(f"{ANSWER}[^1]")
+        assert whole.output[0].content[0].citations[0]["quote"] == QUOTE
+        assert whole.usage.output_tokens == 4
+        with client.responses.stream(model="loresmith", input=QUESTION) as events:
+            kinds = [event.type for event in events]
+            final = events.get_final_response()
+        assert final.output_text == whole.output_text
+        assert kinds[0] == "response.created"
+        assert kinds[-1] == "response.completed"
+        assert kinds.count("response.output_text.delta") == 2
+        turns = [
+            {"role": "user", "content": QUESTION},
+            {"role": "assistant", "content": [{"type": "output_text", "text": whole.output_text}]},
+            {"role": "user", "content": [{"type": "input_text", "text": "And for the M10 foot bolts?"}]},
+        ]
+        assert client.responses.create(model="loresmith-base", input=turns).output_text == ANSWER
+        short = client.responses.create(model="loresmith-base", input=QUESTION, max_output_tokens=2)
+        assert short.incomplete_details.reason == "max_output_tokens"
+        with pytest.raises(openai.BadRequestError, match="previous_response_id"):
+            client.responses.create(model="loresmith", input="x", previous_response_id="resp_1")
+        with pytest.raises(openai.BadRequestError, match="not function_call"):
+            client.responses.create(
+                model="loresmith", input=[{"type": "function_call", "name": "f", "arguments": "{}"}]
+            )
+
+
 def test_models_and_embeddings(serve: Serve) -> None:
     with client_of(serve.live(FakeModel(ANSWER)).url) as client:
         names = [model.id for model in client.models.list()]
