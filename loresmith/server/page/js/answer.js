@@ -7,12 +7,12 @@ import { open as openSource } from "./source.js";
 import { duration, number, percent, place, t, word } from "./texts.js";
 
 /** An answer in the making: `sentence(s)`, then `done(answer)` or `failed(error)`; its node is `node`. */
-export function answering({ compact = false, onstop = null, onagain = null, onall = null } = {}) {
+export function answering({ compact = false, reads = true, onstop = null, onagain = null, onall = null } = {}) {
   const node = el("div", { class: "answer", "aria-live": "polite", "aria-busy": "true" });
   const said = el("p", { class: "said" });
   const clock = el("span", { class: "clock", "aria-hidden": "true" });
   const waiting = el("p", { class: "waiting" }, el("span", { class: "dots", "aria-hidden": "true" }),
-    el("span", {}, t("ask.reading")), clock,
+    el("span", {}, t(reads ? "ask.reading" : "ask.writing")), clock,
     onstop ? button(t("action.stop"), { shape: "stop", kind: "small", onclick: onstop }) : null);
   node.append(said, waiting);
   const began = performance.now();

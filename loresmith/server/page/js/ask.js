@@ -172,7 +172,7 @@ function allWays(turn, node) {
     cards.scrollIntoView({ block: "nearest", behavior: calm() ? "auto" : "smooth" });
     for (const { arm, card } of each) {
       card.querySelector(".wait")?.remove();
-      const shown = answering({ compact: true, onstop: () => controller.abort() });
+      const shown = answering({ compact: true, reads: arm === "rag" || arm === "both", onstop: () => controller.abort() });
       add(card, shown.node);
       const known = turn.answer?.arm === arm ? turn.answer : null;
       const answer = known ?? await served(turn.question, arm, shown, controller.signal, null);

@@ -141,7 +141,12 @@ function drawList(state, reload) {
   };
   const search = el("input", { type: "search", "aria-label": t("documents.filter"), placeholder: t("documents.filter"), value: state.filter,
     oninput: () => { state.filter = search.value; draw(); },
-    onkeydown: (event) => { if (event.key === "Enter" && search.value.trim()) passages(search.value.trim(), deep); } });
+    onkeydown: (event) => { if (event.key === "Enter") look(); } });
+  const look = () => {
+    if (!search.value.trim()) { search.focus(); return; }
+    status.textContent = "";
+    passages(search.value.trim(), deep);
+  };
   const warned = documents.filter((one) => one.warnings?.length).length;
   const only = warned ? button(t("documents.warned", { n: warned }), { shape: "warn", "aria-pressed": String(state.only === "warned"), onclick: () => {
     state.only = state.only ? "" : "warned";
@@ -150,7 +155,7 @@ function drawList(state, reload) {
   } }) : null;
   draw();
   return el("section", { "aria-label": t("documents.title") }, el("div", { class: "toolbar" }, search,
-    button(t("documents.search"), { onclick: () => { if (search.value.trim()) passages(search.value.trim(), deep); else search.focus(); } }), only), status, deep, rows);
+    button(t("documents.search"), { onclick: look }), only), status, deep, rows);
 }
 
 function row(one, reload) {

@@ -110,7 +110,7 @@ export function jobCard(job, { again, more } = {}) {
         ? button(job.kind === "train" || job.kind === "compare" ? t("action.resume") : t("action.again"),
           { shape: "retry", onclick: (event) => attempt(event.currentTarget, () => again(true)) }) : null),
     going ? bar(job.done, job.total, title) : null,
-    job.state === "queued" ? el("p", { class: "soft" }, t("job.waiting")) : null,
+    job.state === "queued" && seconds > 2 ? el("p", { class: "soft" }, t("job.waiting")) : null,
     going && said ? el("p", { class: "soft" }, said) : null,
     going && job.line && job.line !== said ? el("p", { class: "line" }, job.line) : null,
     !going && why.length ? el("p", { class: "caution" }, why.filter(Boolean).join(" ")) : null,

