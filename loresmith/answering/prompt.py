@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loresmith.answering.evidence import talks_to_model
-from loresmith.errors import ModelError
+from loresmith.errors import PromptTooLong
 from loresmith.types import Hit, LanguageModel, Message, Passage
 
 FENCE = '"""'
@@ -96,7 +96,7 @@ def build(
         budget: upper bound in tokens of the whole prompt, below the window; None: the window.
 
     Raises:
-        ModelError: not even the question alone fits.
+        PromptTooLong: not even the question alone fits.
     """
     room = model.context_tokens - max_tokens
     limit = room if budget is None else min(room, budget)
@@ -109,7 +109,7 @@ def build(
     if size((), history) > limit:
         history = ()
     if size((), history) > room:
-        raise ModelError(
+        raise PromptTooLong(
             f"The question does not fit the window of {model.name} ({model.context_tokens} tokens).",
             "Ask a shorter question, or use a model with a larger window (model.context_tokens).",
         )

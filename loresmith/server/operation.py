@@ -86,7 +86,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line.update({k: v for k, v in record.__dict__.items() if k not in _USUAL and k != "color_message"})
+        line.update(_said_beside(record))
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = record.exc_info[0].__name__
             if self._traces:
@@ -96,9 +96,25 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
+class PlainLines(logging.Formatter):
+    """The same for people."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        more = " ".join(f"{k}={v}" for k, v in _said_beside(record).items() if v is not None)
+        when = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
+        line = f"{when} {record.levelname.lower()} {record.getMessage()} {more}".rstrip()
+        if record.exc_info and record.exc_info[0] is not None:
+            line = f"{line.partition(chr(10))[0]} ({record.exc_info[0].__name__})"
+        return line
+
+
+def _said_beside(record: logging.LogRecord) -> dict[str, Any]:
+    return {k: v for k, v in record.__dict__.items() if k not in _USUAL and k != "color_message"}
+
+
 def log_config(*, as_json: bool, debug: bool) -> dict[str, Any]:
     """For `logging.config.dictConfig`: everything to standard error, in lines for programs or people."""
-    plain = {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}
+    plain = {"()": "loresmith.server.operation.PlainLines"}
     lines = {"()": "loresmith.server.operation.JsonLines", "traces": debug}
     level = "DEBUG" if debug else "INFO"
     names = {"uvicorn": "INFO", "loresmith": level, "uvicorn.access": "WARNING", "mcp": "WARNING"}
