@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +15,11 @@ from typing import Any
 import pytest
 from serving import QUESTION, Live, Serve
 
+from loresmith import workspace as folders
 from loresmith.models.fake import FakeModel
+from loresmith.server import jobs, progress
+from loresmith.state import State, learning
+from loresmith.workspace import write_atomic
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -126,9 +133,6 @@ def test_a_correction_is_kept_for_the_next_dataset(visit, serve: Serve):
     page.keyboard.type("The torque is 25 Nm.")
     page.get_by_role("button", name="Keep the correction").click()
     page.get_by_text("Your correction is kept").wait_for()
-    from loresmith import workspace as folders
-    from loresmith.state import State, learning
-
     with State.open(folders.open_dir(serve.root).state_path) as state:
         (row,) = learning.feedback(state)
     assert (row.payload["verdict"], row.payload["correction"]) == ("corrected", "The torque is 25 Nm.")
@@ -266,6 +270,86 @@ def test_an_upload_arrives_and_a_refused_one_says_why(visit, serve: Serve, tmp_p
     assert page.locator(".uploads li", has_text="tool.exe").locator(".reason").inner_text()
     page.locator(".uploads li", has_text="note.txt").get_by_text("arrived").wait_for()
     assert (serve.root / "uploads" / "note.txt").read_text() == note.read_text()
+
+
+# --- long work ----------------------------------------------------------------------------------------
+
+
+class Work:
+    """A training under way as its process would leave it in the job's files (server/jobs.py)."""
+
+    NAME = "20260101-120000-000aaaa"
+
+    def __init__(self, root: Path) -> None:
+        folder = folders.open_dir(root)
+        self._place = jobs.jobs_dir(folder)
+        self._place.mkdir(parents=True)
+        asked = {
+            "id": self.NAME,
+            "kind": "train",
+            "options": {},
+            "by": "owner",
+            "labels": [],
+            "created": time.time(),
+        }
+        self._lock = (self._place / f"{self.NAME}.lock").open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._write("json", asked)
+        self._write("started", {"started": time.time()})
+        self._record = progress.step_recorder(self._place / self.NAME)
+        self.steps = 0
+
+    def step(self, count: int) -> None:
+        for _ in range(count):
+            self.steps += 1
+            self._record({"step": self.steps, "loss": 3 / self.steps})
+        line = f"training: {self.steps} of 40 · loss 1.0\n"
+        (self._place / f"{self.NAME}.log").write_text(line, encoding="utf-8")
+
+    def stop(self) -> None:
+        self._write("end", {"status": 130, "finished": time.time(), "stopped": True})
+        self._lock.close()
+
+    def _write(self, ending: str, content: dict[str, Any]) -> None:
+        write_atomic(self._place / f"{self.NAME}.{ending}", json.dumps(content).encode())
+
+
+@pytest.fixture
+def work(serve: Serve) -> Iterator[Work]:
+    made = Work(serve.root)
+    yield made
+    made.stop()
+
+
+def test_a_training_is_watched_live_through_a_reload_until_it_ends(visit, work: Work):
+    work.step(10)
+    page = visit()("teach/train", ready=".job .chart")
+    page.locator(".job .soft", has_text="10 of 40").wait_for()
+    work.step(10)
+    page.locator(".job .soft", has_text="20 of 40").wait_for()
+    assert "step 20" in page.locator(".job .chart svg").text_content()
+    assert page.locator("#rail-job").inner_text().split() == ["Training", "50", "%"]
+    page.reload()
+    page.locator(".job .soft", has_text="20 of 40").wait_for()
+    assert page.get_by_role("button", name="Start training").count() == 0
+    work.stop()
+    page.get_by_text("The training is stopped").wait_for()
+    assert page.get_by_role("button", name="Go on").is_enabled()
+    assert page.get_by_role("button", name="Start training").is_visible()
+    assert page.locator("#rail-job").inner_text() == ""
+
+
+def test_work_that_fails_says_why(visit, serve: Serve):
+    folder = folders.open_dir(serve.root)
+    page = visit()("teach/train", ready="form")
+    # `train` without a dataset is a real failure, of a real process.
+    page.get_by_role("button", name="Start training").click()
+    page.get_by_text("The training failed").wait_for(timeout=60_000)
+    said = page.locator(".job .caution").inner_text()
+    (job,) = jobs.listing(folder)
+    assert job.error is not None
+    assert job.error["problem"] in said
+    assert job.error["remedy"] in said
 
 
 # --- for everyone -------------------------------------------------------------------------------------

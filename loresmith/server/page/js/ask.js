@@ -35,11 +35,13 @@ export async function show(root) {
   const composer = box(list);
   const empty = welcome();
   root.classList.add("ask");
+  const heading = el("h1", { class: "unseen", tabindex: "-1" }, t("nav.ask"));
   root.append(list, composer.node);
   const arrange = () => {
     const none = !list.childNodes.length;
     root.classList.toggle("first", none);
-    if (none) list.before(empty); else empty.remove();
+    (none ? heading : empty).remove();
+    list.before(none ? empty : heading);
   };
   composer.arrange = arrange;
   for (const turn of talk.turns) list.append(told(turn, list));

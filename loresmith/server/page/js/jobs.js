@@ -46,8 +46,18 @@ export async function start(kind, options = {}) {
 }
 
 export async function stop(id) {
+  const job = known.get(id);
+  if (job) job.stopping = true; // until it has made its checkpoint; asked again, it stops at once
   const answer = await remove(`/jobs/${encodeURIComponent(id)}`);
   if (answer?.job ?? answer?.id) tell(keep(answer.job ?? answer));
+}
+
+/** How far a job is: {stage, done, total}; a training says so by its steps and its line. */
+export function progress(job) {
+  const told = job.kind === "train" ? /^training: ([\d,]+) of ([\d,]+)/.exec(job.line ?? "") : null;
+  if (!told) return { stage: job.stage, done: job.done ?? 0, total: job.total };
+  const [done, total] = told.slice(1).map((text) => Number(text.replaceAll(",", "")));
+  return { stage: "training", done: Math.max(done, job.steps?.at(-1)?.step ?? 0), total };
 }
 
 /** Stay with a job until it ends, through dropped connections and restarts of the server. */

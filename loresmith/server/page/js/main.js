@@ -59,7 +59,8 @@ function drawJob() {
   if (!place) return;
   const job = jobs.running();
   if (!job) { place.replaceChildren(); return; }
-  const share = job.total ? Math.round((100 * (job.done ?? 0)) / job.total) : null;
+  const { done, total } = jobs.progress(job);
+  const share = total ? Math.round((100 * done) / total) : null;
   const meter = el("progress", { max: 100, class: share === null ? "unknown" : null, "aria-label": t(`job.${job.kind}.going`) });
   if (share === null) meter.removeAttribute("value"); else meter.value = share;
   replace(place, el("a", { class: "rail-job", href: `#/${PLACE[job.kind] ?? "documents"}` },

@@ -98,18 +98,19 @@ export function jobCard(job, { again, more } = {}) {
   const title = t(`job.${job.kind}.${going ? "going" : job.state}`, {});
   const since = job.started ?? job.created;
   const seconds = since ? (job.finished ?? Date.now() / 1000) - since : null;
-  const count = job.total ? t("job.count", { done: job.done ?? 0, total: job.total }) : job.done ? number(job.done) : "";
-  const said = [job.stage ? word("stage", job.stage) : "", count].filter(Boolean).join(" · ");
+  const { stage, done, total } = jobs.progress(job);
+  const count = total ? t("job.count", { done, total }) : done ? number(done) : "";
+  const said = [stage ? word("stage", stage) : "", count].filter(Boolean).join(" · ");
   const why = job.error ? [job.error.problem, job.error.remedy] : [];
   return el("section", { class: `job ${job.state}`, "aria-label": title },
     el("div", { class: "job-head" },
-      el("h3", {}, title, seconds !== null && (going || seconds > 1) ? el("small", {}, duration(Math.max(0, Math.round(seconds)))) : null),
-      going ? button(t("action.stop"), { shape: "stop", disabled: job.state === "stopping",
+      el("h2", {}, title, seconds !== null && (going || seconds > 1) ? el("small", {}, duration(Math.max(0, Math.round(seconds)))) : null),
+      going ? button(t(job.stopping ? "action.stop_now" : "action.stop"), { shape: "stop",
         onclick: (event) => attempt(event.currentTarget, () => jobs.stop(job.id)) }) : null,
       !going && again && job.state !== "done"
         ? button(job.kind === "train" || job.kind === "compare" ? t("action.resume") : t("action.again"),
           { shape: "retry", onclick: (event) => attempt(event.currentTarget, () => again(true)) }) : null),
-    going ? bar(job.done, job.total, title) : null,
+    going ? bar(done, total, title) : null,
     job.state === "queued" && seconds > 2 ? el("p", { class: "soft" }, t("job.waiting")) : null,
     going && said ? el("p", { class: "soft" }, said) : null,
     going && job.line && job.line !== said ? el("p", { class: "line" }, job.line) : null,

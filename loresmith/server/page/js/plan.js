@@ -33,7 +33,7 @@ function methodCard(method, best) {
       return piece;
     }));
   return el("section", { class: `card method ${best ? "best" : ""}`, "aria-label": t(`method.${method.method}`) },
-    el("h3", {}, t(`method.${method.method}`), best ? chip(t("plan.best"), "good") : fits ? chip(t("plan.fits")) : chip(t("plan.toolarge"), "bad")),
+    el("h2", {}, t(`method.${method.method}`), best ? chip(t("plan.best"), "good") : fits ? chip(t("plan.fits")) : chip(t("plan.toolarge"), "bad")),
     el("p", { class: "soft small" }, t(`method.${method.method}.what`)),
     el("p", { class: "big" }, size(memory.peak)), el("p", { class: "soft small" }, t("plan.memory")), stack,
     facts([[t("plan.time"), duration(method.seconds)], [t("plan.trained"), number(method.trainable)],

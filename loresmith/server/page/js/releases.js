@@ -44,7 +44,7 @@ function promotion(current, reports, again) {
   const arm = select([["", t("releases.recommended")], ...known().map((one) => [one, t(`arm.${one}.long`)])], "");
   const reason = el("input", { type: "text", maxlength: "500", autocomplete: "off" });
   const gate = el("div");
-  const why = el("div", { hidden: true }, field(t("releases.reason"), reason, t("releases.reason.hint")));
+  const why = el("div", { hidden: true, class: "section" }, field(t("releases.reason"), reason, t("releases.reason.hint")));
   return el("section", { class: "section" }, el("h2", {}, t("releases.promote")), el("p", { class: "lead" }, t("releases.promote.text")),
     el("form", { class: "card", onsubmit: (event) => {
       event.preventDefault();
@@ -63,7 +63,7 @@ async function promote(control, values, gate, why, again) {
     await again();
   } catch (error) {
     // The gate says why it is closed; whoever promotes all the same says why.
-    replace(gate, el("div", { class: "caution", role: "alert" }, el("p", {}, saying(error))));
+    replace(gate, el("div", { class: "caution", role: "alert" }, el("p", {}, saying(error).replace(/ [^.]*--reason[^]*$/, ""))));
     if (error.status === 409) { why.hidden = false; why.querySelector("input").focus(); }
   } finally {
     control.disabled = false;
