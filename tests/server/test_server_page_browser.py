@@ -242,6 +242,15 @@ def test_an_answer_with_html_in_it_is_text(visit):
     assert "taken" not in page.title()
 
 
+def test_html_that_a_model_streams_is_text_too(visit):
+    page = visit(FakeModel(HOSTILE), overrides={"model.name": "fake"})()
+    page.locator(".composer select").select_option("base")
+    for hostile in HOSTILE[:4]:
+        said = ask(page, "Go on.").locator(".said")
+        assert said.locator("*").evaluate_all("all => all.map(one => one.localName)") in ([], ["span"])
+        assert hostile in said.inner_text()
+
+
 # --- documents ----------------------------------------------------------------------------------------
 
 

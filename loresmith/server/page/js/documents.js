@@ -26,6 +26,7 @@ export async function show(root, [wanted]) {
     state.found = await get("/documents");
     line.textContent = summary(state.found);
     drawFailed(failed, state.found, editor);
+    drawWaiting(failed, state.found, editor);
     drawSources(sources, state.found, editor, load);
     return drawList(state, load);
   };
@@ -112,6 +113,13 @@ function drawFailed(node, found, editor) {
   replace(node, el("section", { class: "failed-list" }, el("h2", {}, t("documents.failed", { n: bad.length })),
     el("ul", {}, bad.map((one) => el("li", {}, el("b", {}, one.title || one.id || one.source), el("small", {}, one.reason)))),
     editor ? el("div", { class: "actions" }, button(t("documents.retry"), { shape: "retry", onclick: (event) => attempt(event.currentTarget, () => jobs.start("sync")) })) : null));
+}
+
+/** Uploads that arrived and were not read yet: the page was closed, or the server stopped, in between. */
+function drawWaiting(node, found, editor) {
+  if (!editor || !found.waiting?.length || jobs.running("sync")) return;
+  node.append(el("div", { class: "caution unread" }, el("span", {}, t("documents.unread", { n: found.waiting.length, names: shorten(found.waiting.map((one) => one.name).join(", "), 200) })),
+    button(t("documents.sync"), { shape: "retry", kind: "small", onclick: (event) => attempt(event.currentTarget, () => jobs.start("sync")) })));
 }
 
 // --- the list -----------------------------------------------------------------------------------------
