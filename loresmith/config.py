@@ -229,7 +229,7 @@ class ServerSection(Section):
         description="answers computed at the same time; each has a window of the model's memory for itself",
     )
     queue: int = Field(64, ge=0, description="questions that may wait; one more is refused with 429")
-    connections: int = Field(512, ge=1, description="open at the same time; one more is refused with 503")
+    connections: int = Field(512, ge=1, description="requests at the same time; one more is told 503")
     upload_mb: int = Field(200, ge=1, description="largest upload")
     request_mb: int = Field(4, ge=1, description="largest request of any other kind")
     body_seconds: float = Field(30, gt=0, description="longest silence of a client that is still sending")

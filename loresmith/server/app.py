@@ -71,6 +71,7 @@ def create_app(
         hosts=settings.hosts,
         sizes={"/api/documents": upload, "": other},
         seconds=settings.body_seconds,
+        most=settings.connections,
     )
     app.add_middleware(Records, meters=engine.meters)
     return app

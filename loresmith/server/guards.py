@@ -43,16 +43,31 @@ _PRIVATE = ("/api", "/v1", "/mcp", "/metrics")
 
 
 class Refusals:
-    """Host and Origin, the size of the body, and its pace."""
+    """How many at once, Host and Origin, the size of the body, and its pace.
+
+    Args:
+        sizes: bytes of a body, by the beginning of the path; the first that fits counts.
+        seconds: longest silence of a client that is still sending.
+        most: requests under way at the same time, streams counted in.
+    """
 
     def __init__(
-        self, app: ASGIApp, *, keys: Keys, hosts: Iterable[str], sizes: dict[str, int], seconds: float
+        self,
+        app: ASGIApp,
+        *,
+        keys: Keys,
+        hosts: Iterable[str],
+        sizes: dict[str, int],
+        seconds: float,
+        most: int,
     ) -> None:
         self._app = app
         self._keys = keys
         self._hosts = {host.casefold() for host in hosts}
         self._sizes = sizes
         self._seconds = seconds
+        self._most = most
+        self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -63,6 +78,10 @@ class Refusals:
             return
         headers = Headers(scope=scope)
         try:
+            if self._under_way >= self._most and scope["path"] != "/healthz":
+                raise ApiError(
+                    503, f"{self._most} requests are under way.", "busy", headers={"Retry-After": "5"}
+                )
             self._check_origin(headers)
             limit = self._limit(scope["path"])
             _check_length(headers, limit)
@@ -70,12 +89,15 @@ class Refusals:
             await response(error)(scope, receive, send)
             return
         body = _Body(receive, limit, self._seconds)
+        self._under_way += 1
         try:
             await self._app(scope, body.receive, body.watch(send))
         except ApiError as error:
             if body.answered:
                 raise
             await response(error)(scope, receive, send)
+        finally:
+            self._under_way -= 1
 
     def _check_origin(self, headers: Headers) -> None:
         host = _name(headers.get("host", ""))

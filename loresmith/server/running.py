@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from loresmith import workspace as folders
@@ -59,19 +60,7 @@ def run(
     try:
         logging.config.dictConfig(log_config(as_json=as_json, debug=debug))
         app = create_app(root, overrides=overrides)
-        config = uvicorn.Config(
-            app,
-            http=_Punctual,
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,  # who asks is told by the key, never by a header that anyone can send
-            limit_concurrency=settings.connections,
-            timeout_graceful_shutdown=max(1, round(settings.grace_seconds)),
-            lifespan="on",
-        )
-        server = Server(config, app.state.engine)
+        server = Server(app, settings)
         ready(_url(listener, settings.host), app.state.keys.needed())
         server.run([listener])
     finally:
@@ -81,9 +70,22 @@ def run(
 class Server(uvicorn.Server):
     """Tells the engine before it waits for connections, and ends with the status of a success."""
 
-    def __init__(self, config: uvicorn.Config, engine: Engine) -> None:
+    def __init__(self, app: FastAPI, settings: ServerSection) -> None:
+        self._engine: Engine = app.state.engine
+        config = uvicorn.Config(
+            app,
+            http=_Punctual,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,  # who asks is told by the key, never by a header that anyone can send
+            # Beyond what the guards refuse with a reason; here it is a bare 503.
+            limit_concurrency=20 * settings.connections,
+            timeout_graceful_shutdown=max(1, round(settings.grace_seconds)),
+            lifespan="on",
+        )
         super().__init__(config)
-        self._engine = engine
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._engine.stop()

@@ -14,7 +14,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
-import uvicorn
 from fastapi import FastAPI
 from helpers import HashEmbedder
 from starlette.testclient import TestClient
@@ -85,8 +84,7 @@ class Live:
         listener.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         self.engine: Engine = app.state.engine
-        config = uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=5)
-        self._server = running.Server(config, self.engine)
+        self._server = running.Server(app, self.engine.workspace.folder.config.server)
         self._thread = threading.Thread(target=self._server.run, args=([listener],))
 
     def __enter__(self) -> Self:
@@ -97,5 +95,9 @@ class Live:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
+        self.stop()
         self._thread.join()
+
+    def stop(self) -> None:
+        """As a signal does; `with` waits for the end."""
+        self._server.should_exit = True

@@ -19,7 +19,7 @@ import pytest
 from serving import LOCAL, QUESTION, Serve, engine_of
 
 from loresmith.models.fake import FakeModel
-from loresmith.server import operation
+from loresmith.server import operation, running
 from loresmith.server.access import OWNER, Caller
 from loresmith.server.engine import Engine, Finished
 from loresmith.server.faults import ApiError
@@ -250,6 +250,32 @@ def test_answers_are_kept_for_the_feedback_of_who_asked(serve: Serve) -> None:
 # --- what is refused before a route sees it -----------------------------------------------------
 
 
+def test_headers_that_never_end_are_hung_up_on(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "HEADER_SECONDS", 0.2)
+    live = serve.live()
+    address = live.url.removeprefix("http://").split(":")
+    with socket.create_connection(address) as silent, socket.create_connection(address) as slow:
+        slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /healthz HTTP/1.1\r\nHo")
+        for connection in (silent, slow):
+            connection.settimeout(20)
+            while connection.recv(4096):
+                pass
+    assert httpx.get(f"{live.url}/healthz").status_code == 200
+
+
+def test_more_requests_than_allowed_are_told_so(serve: Serve) -> None:
+    model = Held()
+    live = serve.live(model, overrides={"server.connections": 1})
+    asked = in_background(lambda: httpx.post(f"{live.url}/v1/chat/completions", json=CHAT, timeout=30))
+    assert model.begun.acquire(timeout=20)
+    refused = httpx.get(f"{live.url}/v1/models")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "busy")
+    assert httpx.get(f"{live.url}/healthz").status_code == 200
+    model.go.set()
+    asked.join()
+    assert httpx.get(f"{live.url}/v1/models").status_code == 200
+
+
 def test_bodies_that_are_too_large(serve: Serve) -> None:
     client = serve(overrides={"server.request_mb": 1})
     large = b'{"model": "' + b"x" * 1_100_000 + b'"}'
@@ -410,6 +436,29 @@ def test_the_command_serves_stops_when_asked_and_finishes_what_runs(serve: Serve
         _, log = process.communicate(timeout=60)
     assert process.returncode == 0
     assert all("flange" not in json.dumps(json.loads(line)) for line in log.splitlines())
+
+
+def test_a_stop_lets_what_runs_finish_and_refuses_what_waits(serve: Serve) -> None:
+    model = Held()
+    live = serve.live(model, overrides={"server.parallel": 1})
+    found: dict[str, int] = {}
+
+    def ask(name: str) -> None:
+        answer = httpx.post(f"{live.url}/v1/chat/completions", json=CHAT, timeout=30)
+        found[name] = answer.status_code
+        if name == "runs":
+            assert answer.json()["choices"][0]["message"]["content"] == "one two three"
+
+    threads = [in_background(lambda: ask("runs"))]
+    assert model.begun.acquire(timeout=20)
+    threads.append(in_background(lambda: ask("waits")))
+    while not live.engine.turns.waiting:
+        time.sleep(0.005)
+    live.stop()
+    threads[1].join()
+    model.go.set()
+    threads[0].join()
+    assert found == {"runs": 200, "waits": 503}
 
 
 def test_it_refuses_other_machines_without_keys(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
