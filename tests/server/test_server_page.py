@@ -156,7 +156,7 @@ def used() -> tuple[set[str], list[str]]:
 
 def test_every_text_that_is_asked_for_is_there_and_none_is_left_over():
     whole, patterns = used()
-    conditional = set(re.findall(r'[?:] "([a-z]+\.[a-z.]+)"', "".join(SCRIPTS.values())))
+    conditional = set(re.findall(r'[?:] "([a-z]+\.[a-z._]+)"', "".join(SCRIPTS.values())))
     texts = set(TEXTS["en"])
     assert whole <= texts
     left = {name for name in texts - whole - conditional if not any(re.match(p, name) for p in patterns)}

@@ -281,6 +281,21 @@ def test_an_upload_arrives_and_a_refused_one_says_why(visit, serve: Serve, tmp_p
     assert (serve.root / "uploads" / "note.txt").read_text() == note.read_text()
 
 
+def test_an_upload_for_some_readers_is_kept_from_the_others(visit, serve: Serve, tmp_path: Path):
+    note = tmp_path / "note.txt"
+    note.write_text("The spare key hangs behind the blue door.")
+    page = visit()("documents", ready=".doc")
+    page.route(
+        "**/api/jobs", lambda route: route.abort() if route.request.method == "POST" else route.continue_()
+    )
+    page.get_by_text("Only for some readers").click()
+    page.locator(".drop").get_by_label("Access labels").fill("staff, plant-2")
+    page.locator("#files").set_input_files([note])
+    page.locator(".uploads li", has_text="note.txt").get_by_text("arrived").wait_for()
+    (spec,) = [s for s in folders.open_dir(serve.root).source_specs() if "uploads" in s.uri]
+    assert sorted(spec.labels) == ["plant-2", "staff"]
+
+
 # --- long work ----------------------------------------------------------------------------------------
 
 
@@ -351,8 +366,9 @@ def test_a_training_is_watched_live_through_a_reload_until_it_ends(visit, work: 
 def test_work_that_fails_says_why(visit, serve: Serve):
     folder = folders.open_dir(serve.root)
     page = visit()("teach/train", ready="form")
-    # `train` without a dataset is a real failure, of a real process.
-    page.get_by_role("button", name="Start training").click()
+    # A real process that fails at once: there is no such adapter.
+    jobs.post(folder, "train", {}, ["adapters", "use", "lora-0000"], "owner")
+    page.reload()
     page.get_by_text("The training failed").wait_for(timeout=60_000)
     said = page.locator(".job .caution").inner_text()
     (job,) = jobs.listing(folder)

@@ -113,11 +113,12 @@ function parse(part) {
   try { return { event, data: JSON.parse(text) }; } catch { return { event, data: text }; }
 }
 
-/** Send one file; `onProgress(share)` from 0 to 1. (`fetch` does not tell how far an upload is.) */
-export function upload(file, onProgress) {
+/** Send one file, for whoever holds all of `labels`; `onProgress(share)` from 0 to 1. (`fetch` does not tell how far an upload is.) */
+export function upload(file, labels, onProgress) {
   return new Promise((resolve, reject) => {
     const form = new FormData();
     form.append("files", file, file.name);
+    for (const label of labels) form.append("labels", label);
     const request = new XMLHttpRequest();
     request.open("POST", "/api/documents");
     for (const [name, value] of Object.entries(headers())) request.setRequestHeader(name, value);

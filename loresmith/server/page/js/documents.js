@@ -51,10 +51,12 @@ function summary(found) {
 
 function drop(uploads) {
   const input = el("input", { type: "file", multiple: true, id: "files", class: "skip", tabindex: "-1", "aria-label": t("documents.choose"),
-    onchange: () => { take([...input.files], uploads); input.value = ""; } });
+    onchange: () => { take([...input.files], divided(labels.value), uploads); input.value = ""; } });
+  const labels = el("input", { type: "text", autocomplete: "off", placeholder: t("documents.labels.example") });
   const zone = el("div", { class: "drop" }, icon("upload"),
     el("p", {}, button(t("documents.choose"), { kind: "link", onclick: () => input.click() }), " ", t("documents.drop")),
-    el("small", {}, t("documents.kinds")), input);
+    el("small", {}, t("documents.kinds")),
+    el("details", { class: "drop-labels" }, el("summary", {}, t("documents.only")), field(t("documents.labels"), labels, t("documents.only.hint"))), input);
   const over = (event) => { event.preventDefault(); zone.classList.add("over"); };
   zone.addEventListener("dragenter", over);
   zone.addEventListener("dragover", over);
@@ -62,16 +64,41 @@ function drop(uploads) {
   zone.addEventListener("drop", (event) => {
     event.preventDefault();
     zone.classList.remove("over");
-    take([...event.dataTransfer.files], uploads);
+    dropped(event.dataTransfer).then((files) => take(files, divided(labels.value), uploads));
   });
   return zone;
 }
 
+const divided = (text) => text.split(",").map((word) => word.trim()).filter(Boolean);
+
+const MOST = 500; // files of one drop
+
+/** The files of a drop; of folders what is in them. */
+async function dropped(transfer) {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!entries.some((entry) => entry.isDirectory)) return [...transfer.files];
+  const files = [];
+  while (entries.length && files.length < MOST) {
+    const entry = entries.shift();
+    if (entry.name.startsWith(".")) continue;
+    if (entry.isFile) files.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
+    else {
+      const reader = entry.createReader();
+      for (;;) { // it gives a hundred at a time
+        const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+        if (!some.length) break;
+        entries.push(...some);
+      }
+    }
+  }
+  return files;
+}
+
 /** Upload one after the other, then read them all at once. */
-async function take(files, uploads) {
+async function take(files, labels, uploads) {
   const rows = files.map((file) => [file, uploadRow(file.name, uploads)]);
   let stored = 0;
-  for (const [file, row] of rows) if (await send(file, row)) stored += 1;
+  for (const [file, row] of rows) if (await send(file, labels, row)) stored += 1;
   if (stored) await attempt(null, () => jobs.start("sync"));
 }
 
@@ -84,16 +111,16 @@ function uploadRow(name, uploads) {
   return { node, meter, state };
 }
 
-async function send(file, row) {
+async function send(file, labels, row) {
   row.node.querySelector(".reason")?.remove();
   replace(row.state, "0 %");
   const refuse = (reason) => {
-    replace(row.state, button(t("action.again"), { shape: "retry", kind: "small", onclick: async () => { if (await send(file, row)) jobs.start("sync"); } }));
+    replace(row.state, button(t("action.again"), { shape: "retry", kind: "small", onclick: async () => { if (await send(file, labels, row)) jobs.start("sync"); } }));
     row.node.append(el("p", { class: "reason" }, reason));
     return false;
   };
   try {
-    const answer = await upload(file, (share) => { row.meter.value = share; replace(row.state, `${Math.round(100 * share)} %`); });
+    const answer = await upload(file, labels, (share) => { row.meter.value = share; replace(row.state, `${Math.round(100 * share)} %`); });
     const told = answer.files?.[0] ?? {};
     if (told.reason) return refuse(told.reason);
     row.meter.value = 1;
@@ -239,7 +266,7 @@ function drawSources(node, found, editor, reload) {
   const form = el("form", { class: "inline", onsubmit: (event) => {
     event.preventDefault();
     attempt(event.submitter, async () => {
-      await post("/sources", { uri: uri.value.trim(), labels: labels.value.split(",").map((label) => label.trim()).filter(Boolean) });
+      await post("/sources", { uri: uri.value.trim(), labels: divided(labels.value) });
       await jobs.start("sync");
       await reload();
     });

@@ -118,8 +118,8 @@ function excerpt(citation, found) {
   const heading = found.heading.join(" › ");
   const { before, after } = found.context;
   return [
-    heading ? el("p", { class: "path" }, heading) : null,
     found.page ? el("h3", {}, t("source.text")) : null,
+    heading ? el("p", { class: "path" }, heading) : null,
     el("div", { class: "passage" },
       before ? el("span", { class: "around" }, tail(before)) : null,
       el("span", { class: "here" }, found.header ? el("span", { class: "around" }, `${found.header}\n`) : null, marked(found.text, citation, found)),
