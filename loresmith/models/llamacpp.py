@@ -2,7 +2,7 @@
 
 Promises: the model's own chat template and stop tokens; text never becomes a control token; a
 prompt that does not fit is refused before anything is computed; closing an iterator stops the
-computation at the next token or prompt batch, and so does `leaving.left`; any number of threads may
+computation at the next token or prompt batch, and so does `asking.left`; any number of threads may
 call at once (llama.cpp computes `model.parallel` answers together and lets the others wait); nothing
 is reachable over the network.
 
@@ -31,7 +31,7 @@ import httpx
 
 from loresmith.config import ModelSection
 from loresmith.errors import MissingExtra, ModelError, PromptTooLong
-from loresmith.models import cpu, download, gguf, leaving, lora, registry, templates
+from loresmith.models import asking, cpu, download, gguf, lora, registry, templates
 from loresmith.models.fingerprint import fingerprint
 from loresmith.types import Generated, Message, Progress
 
@@ -145,12 +145,13 @@ class LlamaCpp:
             "temperature": temperature,
             "seed": seed,
             "stop": [*stop, *self._stop],
-            "n_probs": 1,
             "stream": True,
             "return_progress": True,
         }
         if grammar:
             request["grammar"] = grammar
+        if asking.probabilities.get():
+            request["n_probs"] = 1
         return self._stream(request)
 
     def choice_logprobs(self, messages: Sequence[Message], choices: Sequence[str]) -> list[float] | None:
@@ -260,10 +261,12 @@ class LlamaCpp:
         generation = _Generation(self._engine(), {**request, **self._weighed})
         self._running.add(generation)
         generation.start()
+        told = 0
         try:
             for event in generation.events():
                 _raise_if_error(event, self.name)
-                if piece := _piece(event):
+                if piece := _piece(event, told):
+                    told += piece.tokens
                     yield piece
         finally:
             generation.cancelled.set()
@@ -275,7 +278,7 @@ class _Generation:
 
     def __init__(self, server: Any, request: dict[str, Any]) -> None:
         self.cancelled = threading.Event()
-        self._left = leaving.left.get() or self.cancelled
+        self._left = asking.left.get() or self.cancelled
         self._queue: queue.SimpleQueue[dict[str, Any] | BaseException | None] = queue.SimpleQueue()
         self._thread = threading.Thread(
             target=self._run, args=(server, request), name="llama.cpp", daemon=True
@@ -306,12 +309,17 @@ class _Generation:
         self._thread.join()
 
 
-def _piece(event: dict[str, Any]) -> Generated | None:
+def _piece(event: dict[str, Any], told: int) -> Generated | None:
+    """What an event brings. Without probabilities it does not say how many tokens it is; the last one
+    says how many there were, of which `told` are known."""
     choice = event["choices"][0]
-    tokens = (choice.get("logprobs") or {}).get("content") or []
-    if not choice["text"] and not tokens:
-        return None
-    return Generated(choice["text"], len(tokens), sum(token["logprob"] for token in tokens))
+    if choice.get("logprobs"):
+        tokens = choice["logprobs"].get("content") or []
+        return Generated(choice["text"], len(tokens), sum(token["logprob"] for token in tokens))
+    if choice["text"]:
+        return Generated(choice["text"], 1)
+    rest = (event.get("usage") or {}).get("completion_tokens", 0) - told
+    return Generated("", rest) if rest > 0 else None
 
 
 def _raise_if_error(reply: dict[str, Any], name: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from loresmith.config import Config
 from loresmith.expert import Expert, Workspace
-from loresmith.models import leaving
+from loresmith.models import asking
 from loresmith.server.faults import ApiError
 from loresmith.training.adapters import Adapter
 from loresmith.types import Embedder, Generated, LanguageModel, Message, Progress, TunedModel
@@ -71,11 +71,13 @@ _request: ContextVar[Request | None] = ContextVar("request", default=None)
 def answering(request: Request) -> Iterator[None]:
     """What is generated in this thread is generated for this request."""
     token = _request.set(request)
-    left = leaving.left.set(request.cancelled)
+    left = asking.left.set(request.cancelled)
+    probabilities = asking.probabilities.set(False)
     try:
         yield
     finally:
-        leaving.left.reset(left)
+        asking.probabilities.reset(probabilities)
+        asking.left.reset(left)
         _request.reset(token)
 
 
