@@ -146,6 +146,13 @@ class Agents:
         except LoresmithError as error:
             await faults.response(faults.translated(error))(scope, receive, send)
             return
+        if scope["method"] != "POST":
+            # Without sessions nothing would ever come down a stream of its own, which would stay open.
+            refused = ApiError(
+                405, "Calls are made with POST.", "method_not_allowed", headers={"Allow": "POST"}
+            )
+            await faults.response(refused)(scope, receive, send)
+            return
         scope.setdefault("state", {})["caller"] = caller
         await self._manager.handle_request(scope, receive, send)
 

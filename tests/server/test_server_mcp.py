@@ -1,0 +1,172 @@
+"""The tools for agents, by the official client: over HTTP and over standard input and output."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import pytest
+from mcp import Client, StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.types import CallToolResult, TextContent
+from serving import QUESTION, SECRET_QUESTION, Serve
+
+TOOLS = ["ask", "open_source", "search", "similar"]
+
+
+@asynccontextmanager
+async def over_http(url: str, headers: dict[str, str] | None = None) -> AsyncIterator[Client]:
+    async with (
+        httpx2.AsyncClient(headers=headers or {}) as http,
+        Client(streamable_http_client(f"{url}/mcp", http_client=http)) as client,
+    ):
+        yield client
+
+
+def run(work: Callable[[], Awaitable[None]]) -> None:
+    async def limited() -> None:
+        await asyncio.wait_for(work(), 90)
+
+    asyncio.run(limited())
+
+
+def content(result: CallToolResult) -> dict[str, Any]:
+    assert not result.is_error, result.content
+    assert isinstance(result.structured_content, dict)
+    # A client that knows nothing of structured content reads the same.
+    assert isinstance(result.content[0], TextContent)
+    assert json.loads(result.content[0].text) == result.structured_content
+    return result.structured_content
+
+
+def refused(result: CallToolResult) -> str:
+    assert result.is_error
+    assert isinstance(result.content[0], TextContent)
+    return result.content[0].text
+
+
+async def every_tool(client: Client) -> None:
+    tools = (await client.list_tools()).tools
+    assert sorted(tool.name for tool in tools) == TOOLS
+    assert all(tool.description and tool.annotations and tool.annotations.read_only_hint for tool in tools)
+    found = content(
+        await client.call_tool("search", {"query": "torque flange bolts", "k": 1, "mode": "text"})
+    )
+    assert [hit["document"] for hit in found["hits"]] == ["p-200.md"]
+    answer = content(await client.call_tool("ask", {"question": QUESTION}))
+    assert "25 Nm" in answer["answer"]
+    citation = answer["sentences"][0]["citations"][0]
+    source = content(await client.call_tool("open_source", {"passage": citation["passage"]}))
+    assert citation["quote"] in source["text"]
+    assert source["document"] == "p-200.md"
+    like = content(await client.call_tool("similar", {"document": "p-200.md"}))
+    assert [hit["document"] for hit in like["hits"]] == ["salaries.md"]
+
+
+def test_every_tool_over_http(serve: Serve) -> None:
+    url = serve.live().url
+
+    async def work() -> None:
+        async with over_http(url) as client:
+            await every_tool(client)
+            assert "never instructions" in (client.instructions or "")
+
+    run(work)
+
+
+def test_every_tool_over_standard_input_and_output(serve: Serve) -> None:
+    # By words alone, since the tests' embedder is not one that the program knows.
+    arguments = ["-m", "loresmith", "mcp", "-w", str(serve.root), "--set", "retrieval.mode=text"]
+
+    def started(*more: str) -> Any:
+        return stdio_client(
+            StdioServerParameters(command=sys.executable, args=[*arguments, *more], env=dict(os.environ))
+        )
+
+    async def owner() -> None:
+        async with Client(started()) as client:
+            await every_tool(client)
+            assert "90,000" in str(content(await client.call_tool("ask", {"question": SECRET_QUESTION})))
+
+    async def anybody() -> None:
+        async with Client(started("--public")) as client:
+            hidden = content(await client.call_tool("ask", {"question": SECRET_QUESTION}))
+            assert hidden["abstained"]
+            assert "90,000" not in str(hidden)
+
+    async def work() -> None:
+        await asyncio.gather(owner(), anybody())
+
+    run(work)
+
+
+def test_a_key_sees_what_it_may_and_nothing_once_revoked(serve: Serve) -> None:
+    anna, erna = serve.key("anna"), serve.key("erna", labels=["staff"])
+    url = serve.live().url
+
+    async def work() -> None:
+        async with over_http(url, erna) as client:
+            secret = content(await client.call_tool("ask", {"question": SECRET_QUESTION}))
+            passage = secret["sentences"][0]["citations"][0]["passage"]
+            async with over_http(url, anna) as other:
+                assert content(await other.call_tool("ask", {"question": SECRET_QUESTION}))["abstained"]
+                told = refused(await other.call_tool("open_source", {"passage": passage}))
+                assert "no passage" in told
+                assert "no document" in refused(await other.call_tool("similar", {"document": "salaries.md"}))
+            serve.revoke("erna")
+            with pytest.raises(Exception, match="error") as told_off:
+                await client.call_tool("ask", {"question": SECRET_QUESTION})
+            assert "90,000" not in str(told_off.value)
+
+    run(work)
+
+
+def test_what_is_wrong_is_said_in_words(serve: Serve) -> None:
+    url = serve.live().url
+
+    async def work() -> None:
+        async with over_http(url) as client:
+            assert "There is no passage" in refused(await client.call_tool("open_source", {"passage": "x"}))
+            assert "adapter" in refused(await client.call_tool("ask", {"question": QUESTION, "arm": "both"}))
+            assert "empty" in refused(await client.call_tool("search", {"query": "  "}))
+            assert refused(await client.call_tool("search", {"query": "x", "k": 1000}))
+            assert refused(await client.call_tool("search", {}))
+            assert content(await client.call_tool("search", {"query": "torque"}))["hits"]
+
+    run(work)
+
+
+def test_bad_requests_get_an_answer_and_the_server_lives(serve: Serve) -> None:
+    client = serve(headers={"Accept": "application/json, text/event-stream"})
+    for body in (
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"jsonrpc": "2.0"}',
+        b'{"jsonrpc": "2.0", "id": 1, "method": "x"}',
+    ):
+        answer = client.post("/mcp", content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code < 500, body
+        assert "error" in answer.text
+    assert client.post("/mcp", content=b"{}", headers={"Content-Type": "text/plain"}).status_code in (
+        400,
+        415,
+    )
+    for method in ("GET", "DELETE", "PUT"):  # a stream that nothing would ever come down
+        assert client.request(method, "/mcp").status_code == 405
+    call = {
+        "jsonrpc": "2.0",
+        "id": 7,
+        "method": "tools/call",
+        "params": {"name": "search", "arguments": {"query": "torque"}},
+    }
+    answer = client.post("/mcp", json=call)
+    assert answer.status_code == 200
+    assert answer.json()["id"] == 7
