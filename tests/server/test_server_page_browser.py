@@ -65,7 +65,7 @@ class Visit:
 
     def _hear(self, text: str) -> None:
         # What a test itself cuts off, and a key that it refuses, the browser notes on its own.
-        if "ERR_FAILED" not in text and "401" not in text:
+        if "ERR_FAILED" not in text and "401" not in text and "403" not in text:
             self.complaints.append(text)
 
     def _look(self, url: str) -> None:
@@ -451,6 +451,21 @@ def test_a_key_is_asked_for_and_kept_out_of_the_address(visit, serve: Serve):
     assert secret not in page.url
     # A reader is shown what a reader may do.
     assert page.locator(".nav a").all_inner_texts() == ["Ask", "Documents", "Settings"]
+
+
+def test_an_editor_without_every_label_is_shown_only_what_such_a_one_may_do(visit, serve: Serve):
+    def views(name: str, labels: list[str]) -> list[str]:
+        secret = serve.key(name, "editor", labels)["Authorization"].removeprefix("Bearer ")
+        page = begun(ready="dialog")
+        page.get_by_label("Access key").fill(secret)
+        page.keyboard.press("Enter")
+        page.locator("#question").wait_for()
+        return page.locator(".nav a").all_inner_texts()
+
+    serve.key("owner", "owner")
+    begun = visit()
+    assert views("some", []) == ["Ask", "Documents", "Settings"]
+    assert views("all", ["staff"]) == ["Ask", "Documents", "Teach", "Compare", "Releases", "Settings"]
 
 
 def test_the_first_view_asks_for_little(visit):

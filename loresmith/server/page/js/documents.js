@@ -17,7 +17,7 @@ export async function show(root, [wanted]) {
   const sources = el("section", { class: "section" });
   const line = el("p", { class: "lead" });
   const editor = may("editor");
-  const sync = editor ? button(t("documents.sync"), { shape: "retry", onclick: (event) => attempt(event.currentTarget, () => jobs.start("sync")) }) : null;
+  const sync = may("whole") ? button(t("documents.sync"), { shape: "retry", onclick: (event) => attempt(event.currentTarget, () => jobs.start("sync")) }) : null;
   const uploads = el("ul", { class: "uploads", "aria-live": "polite" });
   add(root, head(t("documents.title"), null, sync), work, editor ? drop(uploads) : null, uploads, failed, list, sources);
   root.querySelector(".head > div").append(line);
@@ -25,14 +25,15 @@ export async function show(root, [wanted]) {
   const load = async () => {
     state.found = await get("/documents");
     line.textContent = summary(state.found);
-    drawFailed(failed, state.found, editor);
+    drawFailed(failed, state.found, editor, reload);
     drawWaiting(failed, state.found, editor);
-    drawSources(sources, state.found, editor, load);
-    return drawList(state, load);
+    drawSources(sources, state.found, may("owner"), reload);
+    return drawList(state, reload);
   };
+  const reload = async () => replace(list, await load());
   const stop = watched(work, "sync", {
     again: () => jobs.start("sync"),
-    ended: (job) => { if (job.state === "done") toast(t("documents.synced")); load().then((made) => replace(list, made)).catch(() => {}); refresh().catch(() => {}); },
+    ended: (job) => { if (job.state === "done" && !job.result?.documents?.failed?.length) toast(t("documents.synced")); reload().catch(() => {}); refresh().catch(() => {}); },
   });
   await filled(list, load);
   if (wanted) byId(`doc-${wanted}`)?.click();
@@ -99,7 +100,7 @@ async function take(files, labels, uploads) {
   const rows = files.map((file) => [file, uploadRow(file.name, uploads)]);
   let stored = 0;
   for (const [file, row] of rows) if (await send(file, labels, row)) stored += 1;
-  if (stored) await attempt(null, () => jobs.start("sync"));
+  if (stored && may("whole")) await attempt(null, () => jobs.start("sync"));
 }
 
 function uploadRow(name, uploads) {
@@ -115,7 +116,7 @@ async function send(file, labels, row) {
   row.node.querySelector(".reason")?.remove();
   replace(row.state, "0 %");
   const refuse = (reason) => {
-    replace(row.state, button(t("action.again"), { shape: "retry", kind: "small", onclick: async () => { if (await send(file, labels, row)) jobs.start("sync"); } }));
+    replace(row.state, button(t("action.again"), { shape: "retry", kind: "small", onclick: async () => { if ((await send(file, labels, row)) && may("whole")) jobs.start("sync"); } }));
     row.node.append(el("p", { class: "reason" }, reason));
     return false;
   };
@@ -134,19 +135,20 @@ async function send(file, labels, row) {
 
 // --- what could not be read ---------------------------------------------------------------------------
 
-function drawFailed(node, found, editor) {
+function drawFailed(node, found, editor, again) {
   const bad = found.documents.filter((one) => one.state === "failed");
   if (!bad.length) { node.replaceChildren(); return; }
   replace(node, el("section", { class: "failed-list" }, el("h2", {}, t("documents.failed", { n: bad.length })),
-    el("ul", {}, bad.map((one) => el("li", {}, el("b", {}, one.title || one.id || one.source), el("small", {}, one.reason)))),
-    editor ? el("div", { class: "actions" }, button(t("documents.retry"), { shape: "retry", onclick: (event) => attempt(event.currentTarget, () => jobs.start("sync")) })) : null));
+    el("ul", {}, bad.map((one) => el("li", {}, el("div", {}, el("b", {}, one.title || one.id), el("small", {}, one.reason)),
+      editor && one.uploaded ? button(t("documents.delete.this", { name: one.title || one.id }), { shape: "bin", quiet: true, onclick: (event) => takeAway(one, event.currentTarget, again) }) : null))),
+    may("whole") ? el("div", { class: "actions" }, button(t("documents.retry"), { shape: "retry", onclick: (event) => attempt(event.currentTarget, () => jobs.start("sync")) })) : null));
 }
 
 /** Uploads that arrived and were not read yet: the page was closed, or the server stopped, in between. */
 function drawWaiting(node, found, editor) {
   if (!editor || !found.waiting?.length || jobs.running("sync")) return;
   node.append(el("div", { class: "caution unread" }, el("span", {}, t("documents.unread", { n: found.waiting.length, names: shorten(found.waiting.map((one) => one.name).join(", "), 200) })),
-    button(t("documents.sync"), { shape: "retry", kind: "small", onclick: (event) => attempt(event.currentTarget, () => jobs.start("sync")) })));
+    may("whole") ? button(t("documents.sync"), { shape: "retry", kind: "small", onclick: (event) => attempt(event.currentTarget, () => jobs.start("sync")) }) : null));
 }
 
 // --- the list -----------------------------------------------------------------------------------------
@@ -251,16 +253,16 @@ async function takeAway(one, control, reload) {
     await remove(`/documents/${one.id.split("/").map(encodeURIComponent).join("/")}`);
     toast(t("documents.deleted"));
     location.hash = "#/documents";
-    await jobs.start("sync");
+    if (may("whole")) await jobs.start("sync");
     await reload();
   });
 }
 
 // --- sources ------------------------------------------------------------------------------------------
 
-function drawSources(node, found, editor, reload) {
+function drawSources(node, found, owner, reload) {
   const entries = found.sources ?? [];
-  if (!editor && !entries.length) { node.replaceChildren(); return; }
+  if (!owner && !entries.length) { node.replaceChildren(); return; }
   const uri = el("input", { type: "text", required: true, placeholder: "https://… · /path", autocomplete: "off", spellcheck: "false" });
   const labels = el("input", { type: "text", autocomplete: "off", placeholder: t("documents.labels.example") });
   const form = el("form", { class: "inline", onsubmit: (event) => {
@@ -273,8 +275,8 @@ function drawSources(node, found, editor, reload) {
   } }, field(t("documents.address"), uri), field(t("documents.labels"), labels), el("button", {}, icon("plus"), t("documents.add")));
   replace(node, el("h2", {}, t("documents.sources")), el("p", { class: "lead" }, t("documents.sources.text")),
     el("ul", { class: "listed" }, entries.map((entry) => el("li", {}, el("span", { class: "mono" }, entry.uri, " ", (entry.labels ?? []).map((label) => chip(label))),
-      editor ? button(t("documents.source.remove", { name: entry.uri }), { shape: "bin", quiet: true, onclick: (event) => dropSource(entry, event.currentTarget, reload) }) : null))),
-    editor ? form : null);
+      owner ? button(t("documents.source.remove", { name: entry.uri }), { shape: "bin", quiet: true, onclick: (event) => dropSource(entry, event.currentTarget, reload) }) : null))),
+    owner ? form : null);
 }
 
 async function dropSource(entry, control, reload) {

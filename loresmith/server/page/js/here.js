@@ -2,7 +2,8 @@
 
 import { get } from "./api.js";
 
-export const here = { status: null };
+/** `whole`: an editor who holds every label there is; only such a one may start work that reads everything. */
+export const here = { status: null, whole: false };
 const listeners = new Set();
 
 export function onStatus(listener) {
@@ -17,7 +18,7 @@ export async function refresh() {
 }
 
 const RANK = { reader: 0, editor: 1, owner: 2 };
-export const may = (role) => RANK[here.status?.caller?.role ?? "reader"] >= RANK[role];
+export const may = (role) => (role === "whole" ? here.whole : RANK[here.status?.caller?.role ?? "reader"] >= RANK[role]);
 
 /** The arms that can answer here. */
 export const arms = () => here.status?.arms ?? [];

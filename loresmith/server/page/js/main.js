@@ -12,9 +12,9 @@ import { t, word } from "./texts.js";
 const VIEWS = {
   ask: { role: "reader", load: () => import("./ask.js") },
   documents: { role: "reader", load: () => import("./documents.js") },
-  teach: { role: "editor", load: () => import("./teach.js") },
-  compare: { role: "editor", load: () => import("./compare.js") },
-  releases: { role: "editor", load: () => import("./releases.js") },
+  teach: { role: "whole", load: () => import("./teach.js") },
+  compare: { role: "whole", load: () => import("./compare.js") },
+  releases: { role: "whole", load: () => import("./releases.js") },
   settings: { role: "reader", load: () => import("./settings.js") },
 };
 
@@ -178,10 +178,13 @@ async function start() {
     replace(main, problem(error, () => location.reload()));
     return;
   }
+  here.whole = may("owner");
+  if (here.whole) jobs.load().then(drawJob).catch(() => {});
+  // Of an editor the server knows whether a label is wanting; asked for jobs, it says so.
+  else if (may("editor")) here.whole = await jobs.load().then(() => true, () => false);
   drawRail();
   onStatus(drawRail);
   jobs.onJob((job) => { drawJob(); if (!jobs.live(job)) refresh().catch(() => {}); });
-  if (may("editor")) jobs.load().then(drawJob).catch(() => {});
   window.addEventListener("hashchange", () => open());
   document.addEventListener("loresmith:language", () => { drawRail(); open(); });
   byId("skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });

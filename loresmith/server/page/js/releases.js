@@ -2,7 +2,7 @@
 
 import { get, post } from "./api.js";
 import { add, button, confirm, el, replace, toast } from "./dom.js";
-import { arms as known, may, refresh } from "./here.js";
+import { arms as known, refresh } from "./here.js";
 import { attempt, chip, field, filled, head, saying, select } from "./parts.js";
 import { moment, number, t, word } from "./texts.js";
 
@@ -17,21 +17,20 @@ async function drawn(place) {
   const entries = [...(found.releases ?? [])].sort((a, b) => Number(b.id.slice(1)) - Number(a.id.slice(1)));
   const current = entries.find((one) => one.id === found.current) ?? null;
   const again = async () => { await refresh(); await filled(place, () => drawn(place)); };
-  const owner = may("owner");
   return [
-    now(current, entries, again, owner),
-    owner ? promotion(current, reports.reports ?? [], again) : null,
+    now(current, entries, again),
+    promotion(reports.reports ?? [], again),
     el("section", { class: "section" }, el("h2", {}, t("releases.history")),
       entries.length ? el("ol", { class: "history" }, entries.map((one) => entry(one, one.id === found.current))) : el("p", { class: "soft" }, t("releases.none"))),
   ];
 }
 
-function now(current, entries, again, owner) {
+function now(current, entries, again) {
   const arm = current?.arm ?? "rag";
   return el("section", { class: `card now arm-${arm}` }, el("p", { class: "soft" }, t("releases.now")),
     el("p", { class: "big" }, t(`arm.${arm}.long`)),
     el("p", { class: "soft" }, current ? [current.id, current.adapter, current.model, moment(current.created)].filter(Boolean).join(" · ") : t("releases.default")),
-    current && owner ? el("div", { class: "actions" }, button(t("releases.rollback"), { shape: "back", onclick: async (event) => {
+    current ? el("div", { class: "actions" }, button(t("releases.rollback"), { shape: "back", onclick: async (event) => {
       const control = event.currentTarget;
       const to = current.before ? entries.find((one) => one.id === current.before) : null;
       if (!(await confirm(t("releases.rollback.title"), to ? t("releases.rollback.to", { id: to.id, arm: word("arm", to.arm) }) : t("releases.rollback.start"), t("releases.rollback"), t("action.cancel")))) return;
@@ -39,7 +38,7 @@ function now(current, entries, again, owner) {
     } })) : null);
 }
 
-function promotion(current, reports, again) {
+function promotion(reports, again) {
   const report = select([["", t("releases.latest")], ...reports.map((one) => [one.id, `${moment(one.created)} (${one.id})`])], "");
   const arm = select([["", t("releases.recommended")], ...known().map((one) => [one, t(`arm.${one}.long`)])], "");
   const reason = el("input", { type: "text", maxlength: "500", autocomplete: "off" });

@@ -17,9 +17,9 @@ export async function show(root) {
     })), line(t("settings.theme"), "", theme())),
     group(t("settings.access"), ...access(status)),
     settings,
-    may("editor") ? el("section", { class: "section" }, el("h2", {}, t("doctor.title")), el("p", { class: "lead" }, t("doctor.text")), doctor) : null,
+    may("owner") ? el("section", { class: "section" }, el("h2", {}, t("doctor.title")), el("p", { class: "lead" }, t("doctor.text")), doctor) : null,
     el("p", { class: "soft small section" }, t("settings.about", { version: status.version ?? "" })));
-  if (!may("editor")) return;
+  if (!may("owner")) return;
   await Promise.all([filled(settings, drawSettings), filled(doctor, drawDoctor)]);
 }
 
@@ -70,7 +70,7 @@ async function drawSettings() {
     const lines = keys.filter((dotted) => known.has(dotted)).map((dotted) => setting(known.get(dotted), dotted));
     return lines.length ? group(t(`settings.${name}`), lines) : null;
   });
-  return [chosen, may("owner") ? everything(fields) : null];
+  return [chosen, everything(fields)];
 }
 
 /** Every other key, under the names of the file. */
@@ -89,7 +89,6 @@ const plain = (value) => value === null || typeof value !== "object";
 function setting({ key: dotted, value, type, choices, description, restart }, named = "") {
   const hint = named ? t(`setting.${named}.hint`) : [description, restart ? t("settings.restart") : ""].filter(Boolean).join(" · ");
   const label = named ? t(`setting.${named}`) : dotted;
-  const disabled = !may("owner");
   const save = (control, wanted) => attempt(control, async () => {
     await post("/settings", { [dotted]: wanted });
     value = wanted;
@@ -100,15 +99,14 @@ function setting({ key: dotted, value, type, choices, description, restart }, na
   const undo = async (control, wanted, back) => { if (!(await save(control, wanted))) back(); };
   if (choices) {
     const control = select(choices.map((one) => [one, named ? t(`setting.${named}.${one}`) : one]), value, (wanted) => undo(control, wanted, () => { control.value = value; }));
-    control.disabled = disabled;
     return line(label, hint, control);
   }
   if (type === "bool" || typeof value === "boolean") {
-    const control = el("input", { type: "checkbox", checked: value, disabled, onchange: () => undo(control, control.checked, () => { control.checked = value; }) });
+    const control = el("input", { type: "checkbox", checked: value, onchange: () => undo(control, control.checked, () => { control.checked = value; }) });
     return line(label, hint, control);
   }
   const numeric = /int|float/.test(type) && !/str/.test(type);
-  const control = el("input", { type: numeric ? "number" : "text", step: numeric ? "any" : null, value: value ?? "", disabled, autocomplete: "off", spellcheck: "false",
+  const control = el("input", { type: numeric ? "number" : "text", step: numeric ? "any" : null, value: value ?? "", autocomplete: "off", spellcheck: "false",
     onchange: () => {
       const text = control.value.trim();
       undo(control, text === "" ? null : numeric ? Number(text) : text, () => { control.value = value ?? ""; });
