@@ -19,6 +19,7 @@ from loresmith.errors import EndpointError
 HEAVY = {
     "torch", "transformers", "lancedb", "pyarrow", "liteparse", "kreuzberg", "onnxruntime", "onnx",
     "tokenizers", "xllamacpp", "openai", "httpx", "sqlite3", "semantic_text_splitter", "Stemmer",
+    "fastapi", "starlette", "uvicorn", "mcp", "prometheus_client",
 }  # fmt: skip
 
 LEAVES = [

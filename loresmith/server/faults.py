@@ -13,6 +13,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
@@ -34,6 +35,40 @@ _TYPES = {
     422: "invalid_request_error",
     429: "rate_limit_error",
 }
+
+
+class Said(BaseModel):
+    message: str
+    type: str
+    code: str | None = None
+    param: str | None = None
+
+
+class ErrorBody(BaseModel):
+    """The shape of every refusal."""
+
+    error: Said
+
+
+_MEANINGS = {
+    400: "Something of the request cannot be done.",
+    401: "A key is needed, or this one is unknown or revoked.",
+    403: "The key's role or labels do not suffice.",
+    404: "There is no such thing.",
+    409: "Something else is under way, or stands against it.",
+    413: "The body is too large.",
+    422: "The request has another form than described.",
+    429: "Too many questions are waiting.",
+    503: "It cannot be answered now.",
+}
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For the `responses` of a router: what else it may answer; without statuses, all of them."""
+    return {
+        status: {"model": ErrorBody, "description": _MEANINGS[status]} for status in statuses or _MEANINGS
+    }
+
 
 # The first class that an error is of counts.
 _STATUS: tuple[tuple[type[LoresmithError], int], ...] = (

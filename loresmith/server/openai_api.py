@@ -23,14 +23,14 @@ from loresmith.server import served_names
 from loresmith.server.access import Caller, caller
 from loresmith.server.citing import titles_of
 from loresmith.server.engine import Engine, Finished, Writing
-from loresmith.server.faults import ApiError, body, translated
+from loresmith.server.faults import ApiError, body, documented, translated
 from loresmith.server.openai_shapes import ChatRequest, EmbeddingRequest, conversation
 from loresmith.server.served_names import EMBEDDER, arm_of
 from loresmith.server.streams import event, stream, while_here
 from loresmith.server.writing import JsonForm, Piece, Writer, check_form, grammar
 from loresmith.types import Answer, Arm
 
-router = APIRouter(prefix="/v1", tags=["openai"])
+router = APIRouter(prefix="/v1", tags=["openai"], responses=documented())
 
 Asker = Annotated[Caller, Depends(caller)]
 

@@ -19,6 +19,7 @@ from loresmith.errors import LoresmithError
 from loresmith.server import meters
 from loresmith.server.access import Caller, needs
 from loresmith.server.engine import Engine
+from loresmith.server.faults import documented
 from loresmith.state import State
 
 router = APIRouter(tags=["operation"])
@@ -31,7 +32,11 @@ async def healthz() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/readyz", summary="Whether a question can be answered")
+@router.get(
+    "/readyz",
+    summary="Whether a question can be answered",
+    responses={503: {"description": "Not now."}},
+)
 async def readyz(request: Request) -> JSONResponse:
     engine: Engine = request.app.state.engine
     reason = await _hindrance(engine)
@@ -40,7 +45,12 @@ async def readyz(request: Request) -> JSONResponse:
     )
 
 
-@router.get("/metrics", summary="Counts and times for Prometheus", response_class=Response)
+@router.get(
+    "/metrics",
+    summary="Counts and times for Prometheus",
+    response_class=Response,
+    responses=documented(401, 403, 503),
+)
 async def metrics(request: Request, _: Editor) -> Response:
     engine: Engine = request.app.state.engine
     return Response(engine.meters.text(), media_type=meters.CONTENT_TYPE)

@@ -21,14 +21,14 @@ from loresmith.server import openai_api
 from loresmith.server.access import Caller, caller
 from loresmith.server.citing import titles_of
 from loresmith.server.engine import Engine, Finished, Writing
-from loresmith.server.faults import ApiError, body, translated
+from loresmith.server.faults import ApiError, body, documented, translated
 from loresmith.server.openai_shapes import Asked, Part, Shape, conversation
 from loresmith.server.openai_shapes import Turn as ChatTurn
 from loresmith.server.served_names import arm_of
 from loresmith.server.streams import event, stream, while_here
 from loresmith.server.writing import JsonForm, Piece, Writer, check_form, grammar
 
-router = APIRouter(prefix="/v1", tags=["openai"])
+router = APIRouter(prefix="/v1", tags=["openai"], responses=documented())
 
 
 class InputItem(Shape):
