@@ -42,6 +42,8 @@ def headline(
     others = [arm for arm in overall.contenders if arm != recommended]
     beside = listed([f"{arm} {served(overall.arms[arm])}" for arm in others])
     mine = f"{recommended} served {served(overall.arms[recommended])} of {n}"
+    if kind == "winner" and recommended == "base":
+        return f"Nothing is worth it: {mine}, significantly more than any other arm ({beside})."
     if kind == "winner":
         return f"{recommended} wins: it served {served(overall.arms[recommended])} of {n}, {beside}."
     if kind == "documents_missing":
