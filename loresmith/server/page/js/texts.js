@@ -55,7 +55,7 @@ export function size(bytes) {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
   let step = 0;
   let value = bytes;
-  while (value >= 1000 && step < units.length - 1) { value /= 1024; step += 1; }
+  while (value >= 1000 && step < units.length - 1) { value /= 1000; step += 1; }
   return new Intl.NumberFormat(language, {
     style: "unit", unit: units[step], unitDisplay: "short", maximumFractionDigits: value < 10 && step ? 1 : 0,
   }).format(value);
