@@ -447,11 +447,11 @@ class Expert:
             raise StorageError(
                 f"{self._workspace.folder.root}: nothing is indexed yet.", "Run `loresmith sync`."
             )
-        if self._opened is None or self._opened[0].id != generation.id:
-            if self._opened is not None:
-                self._opened[1].close()
-            self._opened = (generation, open_generation(self._workspace.folder, generation))
-        return self._opened[1]
+        opened = self._opened
+        if opened is None or opened[0].id != generation.id:
+            # The one before is not closed: another thread may be searching in it.
+            opened = self._opened = (generation, open_generation(self._workspace.folder, generation))
+        return opened[1]
 
     def _language_model(self) -> LanguageModel:
         """The model, for what needs one."""

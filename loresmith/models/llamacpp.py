@@ -23,6 +23,7 @@ import shutil
 import tempfile
 import threading
 import weakref
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,9 @@ log = logging.getLogger(__name__)
 # Measured on 2 cores with Qwen2.5-Coder-0.5B: batches of 256 read a prompt as fast as 512 and
 # 2,048 do (157, 147, 168 tokens/s, within noise), and a closed iterator is noticed sooner.
 PROMPT_BATCH = 256
+
+# Prompts whose tokens are known: those of the answers that may be under way.
+PROMPTS_KEPT = 16
 
 # OpenMP threads that wait spin for milliseconds by default. On a busy machine that is ruinous:
 # 4 tokens/s with one core taken, 19 with this bound, and no loss on idle cores (46).
@@ -104,6 +108,8 @@ class LlamaCpp:
         self._running: set[_Generation] = set()
         # A base keeps the model that it is the base of from being collected.
         self._owner: LlamaCpp | None = None
+        self._prompts: OrderedDict[tuple[tuple[str, str], ...], list[int]] = OrderedDict()
+        self._prompts_lock = threading.Lock()
         # Also at interpreter exit: the socket's folder must not stay behind, and a thread that comes
         # back from the engine into a dying interpreter would abort the process.
         self._cleanup = weakref.finalize(self, _clean_up, self._running, self._http, self._folder)
@@ -208,7 +214,17 @@ class LlamaCpp:
         return prompt
 
     def _prompt(self, messages: Sequence[Message]) -> list[int]:
-        return self._tokenize(self.render(messages), special=True)
+        # What is generated for was counted just before, and is counted again for the record.
+        key = tuple((message["role"], message["content"]) for message in messages)
+        with self._prompts_lock:
+            known = self._prompts.get(key)
+        if known is None:
+            known = self._tokenize(self.render(messages), special=True)
+            with self._prompts_lock:
+                self._prompts[key] = known
+                while len(self._prompts) > PROMPTS_KEPT:
+                    self._prompts.popitem(last=False)
+        return known
 
     def render(self, messages: Sequence[Message], *, answer_follows: bool = True) -> str:
         """The prompt as text, by the model's own template, contents neutralised."""

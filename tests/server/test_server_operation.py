@@ -24,6 +24,7 @@ from loresmith.server.access import OWNER, Caller
 from loresmith.server.engine import Engine, Finished
 from loresmith.server.faults import ApiError
 from loresmith.server.turns import Gate, Turns
+from loresmith.state import State
 from loresmith.types import Generated
 
 CHAT = {"model": "loresmith-base", "messages": [{"role": "user", "content": QUESTION}]}
@@ -245,6 +246,20 @@ def test_answers_are_kept_for_the_feedback_of_who_asked(serve: Serve) -> None:
     assert engine.find(made.id, anna) == made.answer
     assert engine.find(made.id, Caller("ben", "reader", (), "k2")) is None
     assert engine.find("no such", anna) is None
+
+
+def test_chats_belong_to_who_had_them_and_are_remembered_side_by_side(serve: Serve) -> None:
+    engine = engine_of(client := serve(FakeModel("It is 25 Nm.")))
+    anna, ben = Caller("anna", "reader", (), "k1"), Caller("ben", "reader", (), "k2")
+
+    async def ask() -> None:
+        await asyncio.gather(
+            *(engine.answer(QUESTION, caller=caller, chat="shop") for caller in (anna, ben) for _ in "ab")
+        )
+
+    client.portal.call(ask)  # type: ignore[union-attr]
+    with State.open(engine.workspace.folder.state_path) as state:
+        assert sorted(entry.chat for entry in state.memory()) == ["k1/shop"] * 2 + ["k2/shop"] * 2
 
 
 # --- what is refused before a route sees it -----------------------------------------------------
