@@ -54,8 +54,9 @@ types: $(VENV)/.tested
 layers: $(VENV)/.tested
 	$(BIN)/lint-imports
 
+# A file's tests stay in one process: they share the models that they load.
 tests: $(VENV)/.tested
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 # The generated parts of docs/: the help texts.
 docs: $(VENV)/.tested
