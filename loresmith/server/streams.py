@@ -43,9 +43,11 @@ async def while_here(request: Request, work: Coroutine[Any, Any, T]) -> T:
             return task.result()
         raise ApiError(499, "The client has gone.", "client_gone")
     finally:
-        for one in (task, leaving):
-            one.cancel()
-        await asyncio.gather(task, leaving, return_exceptions=True)
+        # More than once: a wait_for on the way (Python 3.11) loses a cancellation that comes as it ends.
+        while rest := [one for one in (task, leaving) if not one.done()]:
+            for one in rest:
+                one.cancel()
+            await asyncio.wait(rest, timeout=0.05)
 
 
 async def stream(request: Request, parts: AsyncGenerator[str, None]) -> StreamingResponse:

@@ -10,16 +10,26 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from loresmith.server.workspace_api.adapters import router as adapters
-from loresmith.server.workspace_api.asking import router as asking
-from loresmith.server.workspace_api.datasets import router as datasets
-from loresmith.server.workspace_api.documents import router as documents
-from loresmith.server.workspace_api.finding import router as finding
-from loresmith.server.workspace_api.reports import router as reports
-from loresmith.server.workspace_api.settings import router as settings
-from loresmith.server.workspace_api.status import router as status
-from loresmith.server.workspace_api.working import router as working
+from loresmith.server.workspace_api.adapters import router as adapters_routes
+from loresmith.server.workspace_api.asking import router as asking_routes
+from loresmith.server.workspace_api.datasets import router as datasets_routes
+from loresmith.server.workspace_api.documents import router as documents_routes
+from loresmith.server.workspace_api.finding import router as finding_routes
+from loresmith.server.workspace_api.reports import router as reports_routes
+from loresmith.server.workspace_api.settings import router as settings_routes
+from loresmith.server.workspace_api.status import router as status_routes
+from loresmith.server.workspace_api.working import router as working_routes
 
 router = APIRouter(prefix="/api")
-for part in (status, documents, working, finding, asking, datasets, adapters, reports, settings):
+for part in (
+    status_routes,
+    documents_routes,
+    working_routes,
+    finding_routes,
+    asking_routes,
+    datasets_routes,
+    adapters_routes,
+    reports_routes,
+    settings_routes,
+):
     router.include_router(part)

@@ -50,7 +50,8 @@ class Asked(Body):
     responses={
         200: {
             "description": "Events `sentence` {text, citations}, then `answer` {id, answer} as "
-            "`loresmith ask --json` prints it; or `error` {error}"
+            "`loresmith ask --json` prints it; or `error` {error}",
+            "content": {"text/event-stream": {"schema": {"type": "object"}}},
         }
     },
 )

@@ -159,11 +159,21 @@ async def slept(seconds: float, stopping: asyncio.Event) -> bool:
     return True
 
 
+class Problem(BaseModel):
+    message: str
+    type: str
+    code: str | None
+    param: str | None
+
+
+class Error(BaseModel):
+    """What every refusal looks like."""
+
+    error: Problem
+
+
 ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": text,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
-    }
+    status: {"description": text, "model": Error}
     for status, text in (
         (400, "Malformed, or not possible as asked"),
         (401, "No key, an unknown or a revoked one"),

@@ -147,7 +147,12 @@ def stop(job: PathName, here: Whole) -> dict[str, Any]:
     "/{job}/events",
     summary="A job as it goes (server-sent events)",
     response_class=EventSource,
-    responses={200: {"description": "Each event is the job; `steps` only those that are new"}},
+    responses={
+        200: {
+            "description": "Each event is the job; `steps` only those that are new",
+            "content": {"text/event-stream": {"schema": {"type": "object"}}},
+        }
+    },
 )
 async def events(job: PathName, request: Request, here: Whole) -> StreamingResponse:
     """An event at every change, the last one when the job has ended; then the stream is closed."""
