@@ -136,13 +136,13 @@ def grammar(schema: dict[str, Any] | None) -> str:
     Raises:
         ApiError: 400, the schema is too large or none.
     """
-    import xllamacpp
+    from loresmith.models import grammar
 
     text = json.dumps(schema if schema is not None else {"type": "object"})
     try:
         if len(text) > LARGEST_SCHEMA:
             raise ValueError(f"more than {LARGEST_SCHEMA:,} characters")
-        return str(xllamacpp.json_schema_to_grammar(text))
+        return grammar.of_schema(text)
     except (ValueError, RuntimeError) as error:
         raise ApiError(
             400, f"The schema cannot be used: {error}.", "invalid_schema", param="response_format"
