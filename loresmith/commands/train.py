@@ -355,9 +355,16 @@ def use(call: Call, adapter: AdapterArgument) -> None:
 
 def remove(call: Call, adapter: AdapterArgument) -> None:
     """Delete an adapter, or what an unfinished run has left."""
+    from loresmith import releases
     from loresmith.training import adapters
 
     with call.workspace() as workspace, workspace.folder.training(), workspace.folder.writing():
+        present = releases.current(workspace.folder)
+        if present is not None and present.adapter == adapter:
+            raise UsageError(
+                f"{adapter} answers now: it is released as {present.id}.",
+                "Take the release back (`loresmith rollback`) or promote another one first.",
+            )
         removed = adapters.remove(workspace.folder.adapters_dir, adapter)
     if call.json:
         call.emit({"removed": removed})

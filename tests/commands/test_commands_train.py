@@ -107,6 +107,12 @@ def test_adapters_are_listed_used_and_removed_by_name(loresmith, trainable):
     assert listed["current"] == second
     assert loresmith("adapters", "use", first, "-w", trainable.root, "--json").json == {"adapter": first}
     assert adapters.current(trainable.adapters_dir).id == first
+    promoted = loresmith("promote", "tuned", "--reason", "a try", "-w", trainable.root)
+    assert promoted.status == 0, promoted.err
+    kept = loresmith("adapters", "remove", first, "-w", trainable.root)
+    assert kept.status == 2
+    assert "rollback" in kept.err
+    assert loresmith("rollback", "-w", trainable.root).status == 0
     assert loresmith("adapters", "remove", first, "-w", trainable.root).status == 0
     wrong = loresmith("adapters", "use", first, "-w", trainable.root)
     assert wrong.status == 1
