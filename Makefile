@@ -9,7 +9,7 @@ DEMO_MODEL ?= smollm2-135m
 # Few rows and steps, so that it ends in minutes on two cores: enough for the house's words.
 DEMO_ROWS := --set dataset.max_rows=100 --set dataset.grounded=0.2
 DEMO_STEPS := --method lora --set training.max_steps=45
-DEMO_COMPARE := --questions examples/compare.jsonl --set model.max_tokens=64
+DEMO_COMPARE := --questions examples/compare.jsonl --no-controls --set model.max_tokens=64
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TEST_MODELS := all-MiniLM-L6-v2 smollm2-135m qwen2.5-coder-0.5b
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
