@@ -89,7 +89,7 @@ def show(
         abstained, cited = said["abstention"], said["citations"]["precision"]
         print(
             f"{arm:<7} {share(correct['value']):>6}  {share(correct['low'])} to {share(correct['high']):<7} "
-            f"{share(abstained['false_answers']):>13}  {share(abstained['false_refusals']):>14}"
+            f"{abstained['false_answers']:>13}  {abstained['false_refusals']:>14}"
             f"  {share(cited):>11}  {said['latency']['p50'] or 0:>5.1f}"
         )
     print(f"\n{found['verdict']['headline']}")

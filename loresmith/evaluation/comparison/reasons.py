@@ -34,6 +34,10 @@ _LACKING = 0.1
 """A lead of the oracle over rag from which on retrieval is called lacking."""
 
 
+_POOR = 0.3
+"""Share served below which it is no praise of the base model that nothing beats it."""
+
+
 def headline(
     kind: VerdictKind, overall: Part, recommended: Contender, ahead: Pair | None, around: Around
 ) -> str:
@@ -69,6 +73,8 @@ def headline(
         plain = [f"{arm} {served(overall.arms[arm])}" for arm in others if arm not in LEARNED]
         aside = f" ({listed(plain)})" if plain else ""
         return f"Do not fine-tune: {mine}{aside}, and fine-tuning brought nothing beyond that ({learned})."
+    if recommended == "base" and overall.arms["base"].value < _POOR:
+        return f"No arm serves well: {mine}, and no other one detectably more ({beside})."
     if recommended == "base":
         return f"Nothing is worth it: {mine}, and no other arm detectably more ({beside})."
     level = [arm for arm in overall.level(around.order) if arm != recommended]
