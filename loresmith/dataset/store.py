@@ -154,7 +154,9 @@ def listing(datasets_dir: Path) -> list[dict[str, Any]]:
         return []
     chosen = current(datasets_dir)
     found = [_manifest_of(path.parent) for path in datasets_dir.glob(_MANIFESTS)]
-    return [{**m, "current": m["id"] == chosen} for m in sorted(found, key=lambda m: m["created"])]
+    # Of two in the same second the one in use is the newer.
+    found.sort(key=lambda m: (m["created"], m["id"] == chosen))
+    return [{**m, "current": m["id"] == chosen} for m in found]
 
 
 def _dataset(

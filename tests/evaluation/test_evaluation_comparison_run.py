@@ -226,7 +226,7 @@ def test_a_question_that_fails_is_recorded_and_asked_again_the_next_time(plant, 
     failed = [r for r in store.records(folder) if r.error]
     assert {(r.question, r.arm) for r in failed} >= {("long", "base")}
     assert all(r.question == "long" for r in failed)
-    assert "ModelError" in failed[0].error
+    assert "PromptTooLong" in failed[0].error
     assert success(folder)["base"] == {"m8": 1, "m10": 0, "fan": 0, "long": 0}
     assert store.finished(folder)
 
