@@ -6,8 +6,12 @@ works in a half-broken installation; tests/test_cli.py looks at `sys.modules`.
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, cast
 
 import typer
@@ -116,8 +120,25 @@ def _usage(error: Exception, as_json: bool) -> int:
 def main() -> None:
     """The entry point of the console script."""
     try:
-        sys.exit(run(sys.argv[1:]))
+        status = run(sys.argv[1:])
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        sys.exit(STOPPED)
+        status = STOPPED
     except BrokenPipeError:
-        sys.exit(FAILED)
+        status = FAILED
+    _leave(status)
+
+
+def _leave(status: int) -> None:
+    """End the process once everything is closed, without taking the interpreter down first.
+
+    Engines have threads of their own (the vector store's among them), and one that calls back into an
+    interpreter that is being taken down ends the process with SIGABRT, its answer lost in a buffer:
+    "FATAL: exception not rethrown".
+    """
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads and pools, as at any exit
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # whoever read it is gone
+            stream.flush()
+    os._exit(status)
