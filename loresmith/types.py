@@ -301,6 +301,78 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BasisRow:
+    """A row that a result rests on: its place and its cells, in the order of `BasisTable.columns`."""
+
+    locator: Locator
+    cells: tuple[int | float | str | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BasisTable:
+    """The rows of one table that a result rests on.
+
+    Attributes:
+        document: the document it stands in.  table: its name there.
+        columns: of the table, with their units ("hours (h)").
+        rows: the first of them.  total: how many there are.
+    """
+
+    document: str
+    table: str
+    columns: tuple[str, ...]
+    rows: tuple[BasisRow, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableResult:
+    """What was found in tables: exact, with the query and the rows it rests on.
+
+    Attributes:
+        sql: the statement that was run ("" where cells were computed with directly).
+        formula: how a figure was computed from cells ("(44.1 − 56.7) / 56.7"), "" where `sql` says it.
+        reading: the query in plain words.
+        columns, units: of the result; units "" where there is none.
+        rows: the result, at most `answer.rows` of them.  truncated: there are more.
+        basis: what it rests on, table by table.
+        by: who wrote the query: "code", "model" or "user".
+    """
+
+    sql: str
+    reading: str
+    columns: tuple[str, ...]
+    units: tuple[str, ...]
+    rows: tuple[tuple[int | float | str | None, ...], ...]
+    truncated: bool = False
+    basis: tuple[BasisTable, ...] = ()
+    formula: str = ""
+    by: Literal["code", "model", "user"] = "code"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "sql": self.sql,
+            "formula": self.formula,
+            "reading": self.reading,
+            "columns": list(self.columns),
+            "units": list(self.units),
+            "rows": [list(row) for row in self.rows],
+            "truncated": self.truncated,
+            "by": self.by,
+            "basis": [
+                {
+                    "document": table.document,
+                    "table": table.table,
+                    "columns": list(table.columns),
+                    "rows": [{"locator": r.locator.to_dict(), "cells": list(r.cells)} for r in table.rows],
+                    "total": table.total,
+                }
+                for table in self.basis
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What an expert says, after verification.
 
@@ -310,6 +382,7 @@ class Answer:
         confidence: estimated probability in [0, 1] that the passages answer the question.
         dropped: what verification took out.
         seconds: "retrieval", "generation", "verification".
+        via: what it was answered from.  result: what the tables gave, where they were asked.
     """
 
     question: str
@@ -325,6 +398,8 @@ class Answer:
     dropped: tuple[Dropped, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     tokens: Mapping[str, int] = field(default_factory=dict)
+    via: Literal["passages", "tables", "both"] = "passages"
+    result: TableResult | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object that `loresmith ask --json` prints."""
@@ -356,6 +431,8 @@ class Answer:
             "arm": self.arm,
             "seconds": dict(self.seconds),
             "tokens": dict(self.tokens),
+            "via": self.via,
+            "result": self.result.to_dict() if self.result else None,
         }
 
 
