@@ -99,6 +99,22 @@ def test_feedback_is_for_an_answer_one_was_given(serve: Serve) -> None:
     assert client.post("/api/feedback", json=body, headers=anna).status_code == 201
 
 
+def test_feedback_outlives_a_restart_of_the_server(serve: Serve) -> None:
+    told = ask(serve(FakeModel("It is 25 Nm.")))
+    answer = told["answer"]
+    shown = {"text": answer["answer"], "passages": [hit["passage"] for hit in answer["hits"]]}
+    shown["cited"] = [answer["sentences"][0]["citations"][0]["passage"]]
+    body = {"answer": told["id"], "verdict": "approved", "question": QUESTION, **shown}
+    client = serve()  # another process, as it were
+    erna = serve.key("erna", labels=[])
+    assert client.post("/api/feedback", json=body | {"text": ""}, headers=erna).status_code == 404
+    assert client.post("/api/feedback", json=body, headers=erna).status_code == 201
+    (found,) = kept(serve)
+    assert (found["answer"], found["cited"]) == ("It is 25 Nm.", shown["cited"])
+    assert next(p["document"] for p in found["passages"]) == "p-200.md"
+    assert "salaries.md" not in {p["document"] for p in found["passages"]}
+
+
 def test_feedback_carries_the_labels_of_what_was_read(serve: Serve) -> None:
     client = serve()
     erna = serve.key("erna", labels=["staff"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
@@ -12,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
 from starlette.responses import StreamingResponse
 
+from loresmith.answering.generate import refuses
 from loresmith.dataset import feedback as verdicts
 from loresmith.errors import LoresmithError
 from loresmith.server import faults, streams
@@ -22,7 +22,6 @@ from loresmith.server.workspace_api.shared import (
     ERRORS,
     Body,
     EventSource,
-    Here,
     Name,
     Question,
     Reader,
@@ -103,42 +102,53 @@ def answer_dict(answer: Answer) -> dict[str, Any]:
 
 
 class Feedback(Body):
-    """`answer`: the id that came with it."""
+    """`answer`: the id that came with it. `text`, `passages` and `cited`: the answer itself and the ids of
+    its passages as they were shown, for when the server was restarted since."""
 
     question: Text = ""
     answer: Name
     verdict: Literal["approved", "corrected", "rejected"]
     correction: Text = ""
+    text: Text = ""
+    passages: list[Name] = Field(default=[], max_length=100)
+    cited: list[Name] = Field(default=[], max_length=100)
 
 
 @router.post("/feedback", status_code=201, summary="Say that an answer is right, wrong, or what is right")
 async def feedback(body: Feedback, here: Reader) -> dict[str, Any]:
     """Kept when this answers; the next dataset learns from it. 404: the answer was not this key's, or is
-    too long ago; ask again."""
+    not known since a restart, and neither `question` nor `text` say what it was."""
     found = here.engine.find(body.answer, here.asker)
-    if found is None:
+    if found is not None:
+        if body.question.strip() and body.question.strip() != found.question.strip():
+            raise ApiError(422, "That is not the question of this answer.", "question", param="question")
+        passages = [hit.passage for hit in found.hits]
+        cited = [c.passage for s in found.sentences for c in s.citations]
+        question, text, abstained, model = found.question, found.answer, found.abstained, found.model
+    elif body.question.strip() and body.text.strip():
+        passages = await here.engine.run(here.engine.expert.passages, body.passages)
+        question, text, cited = body.question, body.text, body.cited
+        abstained, model = refuses(text), ""
+    else:
         raise ApiError(
             404, "That answer is not known any more. Ask again.", "answer_not_found", param="answer"
         )
-    if body.question.strip() and body.question.strip() != found.question.strip():
-        raise ApiError(422, "That is not the question of this answer.", "question", param="question")
-    return {"feedback": await run_in_threadpool(_keep, here, found, body)}
 
+    def keep() -> str:
+        # What was shown then and may not be seen now teaches nothing through this caller.
+        visible = {info.id for info in here.infos()}
+        seen = [passage for passage in passages if passage.document in visible]
+        return verdicts.record(
+            here.folder,
+            question,
+            text,
+            body.verdict,
+            correction=body.correction,
+            passages=seen,
+            cited=[passage for passage in cited if passage in {p.id for p in seen}],
+            labels=sorted({label for passage in seen for label in passage.labels}),
+            abstained=abstained,
+            model=model,
+        )
 
-def _keep(here: Here, answer: Answer, body: Feedback) -> str:
-    # What was shown then and may not be seen now teaches nothing through this caller.
-    visible = {info.id for info in here.infos()}
-    answer = replace(answer, hits=tuple(h for h in answer.hits if h.passage.document in visible))
-    cited = [c.passage for s in answer.sentences for c in s.citations]
-    return verdicts.record(
-        here.folder,
-        answer.question,
-        answer.answer,
-        body.verdict,
-        correction=body.correction,
-        passages=[hit.passage for hit in answer.hits],
-        cited=cited,
-        labels=sorted({label for hit in answer.hits for label in hit.passage.labels}),
-        abstained=answer.abstained,
-        model=answer.model,
-    )
+    return {"feedback": await run_in_threadpool(keep)}

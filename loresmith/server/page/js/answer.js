@@ -138,6 +138,12 @@ function foot(answer, question, cited, onall) {
   const below = el("div", { class: "below" });
   const row = el("div", { class: "foot" });
   const id = answer.id;
+  // The answer itself goes along: a server that was restarted does not know its id any more.
+  const shown = {
+    text: answer.answer,
+    passages: answer.hits.map((hit) => hit.passage),
+    cited: answer.sentences.flatMap((sentence) => sentence.citations.map((one) => one.passage)),
+  };
   const given = el("div", { class: "verdicts", role: "group", "aria-label": t("feedback.label") });
   const up = button(t("feedback.right"), { shape: "right", quiet: true, "aria-pressed": "false", onclick: () => give("approved") });
   const down = button(t("feedback.wrong"), { shape: "wrong", quiet: true, "aria-pressed": "false", "aria-expanded": "false", onclick: () => correction() });
@@ -150,7 +156,7 @@ function foot(answer, question, cited, onall) {
   const give = async (verdict, text = "") => {
     const control = verdict === "approved" ? up : down;
     const kept = await attempt(control, async () => {
-      await post("/feedback", { question, answer: id, verdict, ...(text ? { correction: text } : {}) });
+      await post("/feedback", { question, answer: id, verdict, ...shown, ...(text ? { correction: text } : {}) });
       return true;
     });
     if (!kept) return;
