@@ -39,8 +39,15 @@ _SAMPLES = 3
 _SAMPLE = 32
 _COLUMNS = 60
 _FACT = 300
-_DECLARED = {"integer": "INTEGER", "boolean": "INTEGER", "real": "REAL", "date": "DATE", "datetime": "DATETIME",
-             "time": "TIME", "text": "TEXT"}  # fmt: skip
+_DECLARED = {
+    "integer": "INTEGER",
+    "boolean": "INTEGER",
+    "real": "REAL",
+    "date": "DATE",
+    "datetime": "DATETIME",
+    "time": "TIME",
+    "text": "TEXT",
+}
 
 
 def messages(
