@@ -167,6 +167,13 @@ def test_what_is_lost_in_general_is_named():
     )
 
 
+def test_a_loss_that_may_be_chance_is_not_called_none():
+    general = part(base=of(27, 44), tuned=of(22, 44))
+    said = decide(Around(strata={"general": general}), base=of(2, 60), tuned=of(55, 60))
+    assert any(reason.startswith("Forgetting was not shown, and cannot be") for reason in said.reasons)
+    assert said.worse == ()
+
+
 def test_no_forgetting_is_not_called_forgetting():
     general = part(base=of(50, 60), tuned=of(49, 60))
     said = decide(Around(strata={"general": general}), base=of(2, 60), tuned=of(55, 60))

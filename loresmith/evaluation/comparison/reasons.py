@@ -191,7 +191,10 @@ def forgetting(strata: Mapping[Stratum, Part]) -> Iterator[str]:
     head = f"base served {served(part.arms['base'])} of {counted(pair.difference.n, 'general question')},"
     head += f" tuned {served(part.arms['tuned'])}; {spread(pair.difference)}."
     if not pair.significant:
-        yield f"No forgetting was detected: {head}"
+        # An interval that reaches far down has shown nothing either way.
+        far = pair.difference.value <= -0.05 and pair.difference.low < -0.1
+        found = "Forgetting was not shown, and cannot be excluded" if far else "No forgetting was detected"
+        yield f"{found}: {head}"
     elif pair.difference.value < 0:
         yield f"Fine-tuning made the model forget: {head}"
     else:
