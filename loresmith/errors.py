@@ -16,6 +16,10 @@
     ├── ModelError                 a model is unknown, missing, damaged or cannot answer
     │   ├── PromptTooLong          prompt and answer do not fit the model's window
     │   └── MissingExtra           an optional package is needed; the text holds the install line
+    ├── QueryError                 a question to the tables cannot be answered with this query
+    │   ├── PlanError              a plan names what is not there, or joins or counts ambiguously
+    │   ├── Unsound                a statement is not one that may be run; the text says why
+    │   └── QueryFailed            the database refused or stopped it: its own words
     ├── GateClosed             3  an expert is not promoted: worse than the present one, or not measured
     └── EndpointError              a configured HTTP endpoint fails or answers wrongly
 
@@ -115,6 +119,22 @@ class MissingExtra(ModelError):
             f"{feature} needs the package {package}, which is not installed.",
             f'Install it with: pip install "loresmith[{extra}]"',
         )
+
+
+class QueryError(LoresmithError):
+    pass
+
+
+class PlanError(QueryError):
+    pass
+
+
+class Unsound(QueryError):
+    pass
+
+
+class QueryFailed(QueryError):
+    pass
 
 
 class GateClosed(LoresmithError):
