@@ -1,0 +1,143 @@
+"""Which tables and columns words can mean: names are compared by stems, in any order, in full or in part.
+
+A column's variants, with their scores: its whole name 1.0; without what says nothing by itself ("id",
+"code", "name", the table's own name, "number of") 0.9; its last words (the head: "torque" for "tightening
+torque") 0.7; its first words ("round trip" for "round trip cost") 0.5; its unit ("hours") 0.5.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from loresmith.querying.vocabulary import ABBREVIATIONS, CODES, SUFFIXES, UNITS, glue
+from loresmith.tables.names import fold
+from loresmith.tables.values import Catalog, Column, Table
+
+WHOLE, CORE, HEAD, FIRST, UNIT = 1.0, 0.9, 0.7, 0.5, 0.5
+_STEMMERS = {"en": "english", "de": "german", "es": "spanish", "it": "italian", "fr": "french"}
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_IRREGULAR = {
+    "people": "person", "men": "man", "women": "woman", "children": "child", "staff": "employee",
+    "feet": "foot", "mice": "mouse", "costing": "cost", "costs": "cost", "priced": "price", "datum": "date",
+}  # fmt: skip
+
+
+@lru_cache(maxsize=8)
+def _stemmer(language: str) -> Any:
+    import Stemmer
+
+    return Stemmer.Stemmer(_STEMMERS[language])
+
+
+@lru_cache(maxsize=20_000)
+def stem(folded: str, language: str) -> str:
+    """What the forms of a word have in common; abbreviations of column names in full."""
+    word = ABBREVIATIONS.get(folded, folded)
+    word = _IRREGULAR.get(word, word) if language == "en" else word
+    if len(word) < 3 or any(c.isdigit() for c in word):
+        return word
+    found: str = _stemmer(language).stemWord(word)
+    # Plurals of English stand in tables and questions of all languages.
+    return found[:-1] if language != "en" and len(found) > 3 and found.endswith("s") else found
+
+
+@lru_cache(maxsize=20_000)
+def keys(name: str, language: str) -> tuple[str, ...]:
+    """The stems of a name's words: "flightId", "flight_id" and "Flight ID" are the same."""
+    words = [fold(part) for part in re.split(r"[\W_]+", _CAMEL.sub(" ", name)) if part]
+    return tuple(
+        stem(w, language) for word in words for w in word.split() if w not in ("of", "the", "der", "de")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnName:
+    """A column that words can mean."""
+
+    table: str
+    column: str
+    score: float
+
+
+class Names:
+    """The names of a catalog's tables and columns, by the stems of one language."""
+
+    def __init__(self, catalog: Catalog, language: str) -> None:
+        self.language = language
+        self._tables: dict[frozenset[str], dict[str, float]] = defaultdict(dict)
+        self._columns: dict[frozenset[str], dict[tuple[str, str], float]] = defaultdict(dict)
+        for table in catalog.tables:
+            own = set(keys(table.sql, language)) | set(keys(table.name, language))
+            for variant, score in _table_variants(table, language):
+                self._keep(self._tables, frozenset(variant), table.sql, score)
+            for column in table.columns:
+                for variant, score in _column_variants(column, own, language):
+                    self._keep(self._columns, frozenset(variant), (table.sql, column.sql), score)
+        self.longest = max((len(k) for k in (*self._tables, *self._columns)), default=0)
+
+    @staticmethod
+    def _keep(
+        index: dict[frozenset[str], dict[Any, float]], key: frozenset[str], what: Any, score: float
+    ) -> None:
+        if key:
+            index[key][what] = max(score, index[key].get(what, 0.0))
+
+    def tables(self, stems: frozenset[str]) -> dict[str, float]:
+        return self._tables.get(stems, {})
+
+    def columns(self, stems: frozenset[str]) -> list[ColumnName]:
+        found = self._columns.get(stems, {})
+        return sorted(
+            (ColumnName(table, column, score) for (table, column), score in found.items()),
+            key=lambda c: -c.score,
+        )
+
+    def known(self, word: str) -> bool:
+        """A single stem that is a table or a column."""
+        one = frozenset((word,))
+        return one in self._tables or one in self._columns
+
+
+def _table_variants(table: Table, language: str) -> Iterator[tuple[tuple[str, ...], float]]:
+    yield keys(table.sql, language), WHOLE
+    yield keys(table.name, language), WHOLE
+    stem_of_file = re.sub(r"\.\w{1,8}$", "", table.document.rsplit("/", 1)[-1])
+    yield keys(stem_of_file, language), 0.8
+    if table.sheet:
+        yield keys(table.sheet, language), 0.8
+    for words in {keys(table.sql, language), keys(table.name, language)}:
+        if len(words) > 1:
+            yield words[-1:], HEAD - 0.1
+
+
+def _column_variants(column: Column, own: set[str], language: str) -> Iterator[tuple[tuple[str, ...], float]]:
+    plain = glue(language)
+    suffixes = {stem(s, language) for s in SUFFIXES}
+    codes = {stem(s, language) for s in CODES}
+    counting = {stem("number", language), stem("count", language)}
+    for words in {keys(column.name, language), keys(column.sql, language)}:
+        yield words, WHOLE
+        core = tuple(w for w in words if w not in own)
+        if core and core != words:
+            yield core, CORE
+        core = core or words
+        if column.numeric and len(core) > 1 and counting & set(core):
+            yield tuple(w for w in core if w not in counting), CORE
+        if len(core) > 1 and core[-1] in suffixes:
+            # A code stands for the thing less well than its name does.
+            yield core[:-1], CORE - (0.05 if core[-1] in codes else 0.0)
+        if len(words) > 1 and words[-1] in suffixes:
+            yield words[:-1], CORE - (0.15 if words[-1] in codes else 0.1)
+        for n in range(1, len(core)):
+            if not all(w in plain for w in core[n:]):
+                yield core[n:], HEAD
+            yield core[:n], FIRST
+    if column.unit and (unit := UNITS.get(column.unit) or UNITS.get(column.unit.casefold())):
+        for form, (_, _, canonical) in UNITS.items():
+            if canonical == unit[2] and form.isalpha() and len(form) > 2:
+                yield (stem(form, language),), UNIT
