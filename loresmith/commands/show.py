@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from rich.table import Table
 from rich.text import Text
 
 from loresmith.commands.common import Call, printable
-from loresmith.types import Answer, Citation, Hit, Passage, Sentence
+from loresmith.types import Answer, Citation, Hit, Passage, Sentence, TableResult
 
 AROUND = 90
 """Characters of the passage shown on either side of a quote."""
+SHOWN_ROWS = 20
 
 
 class Citations:
@@ -48,10 +50,43 @@ def closing(call: Call, answer: Answer, citations: Citations) -> None:
             hits(call, near, long=False)
     else:
         call.say("\n")
+        if answer.result is not None:
+            _result(call, answer.result)
         _sources(call, answer, citations)
+        if answer.reason:
+            call.say(f"({answer.reason})", style="dim")
     total = sum(answer.seconds.values())
     tuned = f" with {answer.adapter}" if answer.adapter else ""
     call.note(f"{answer.model}{tuned}, {total:.1f} s")
+
+
+def _result(call: Call, result: TableResult) -> None:
+    """The result as a table, what was asked of the tables, and the rows it rests on."""
+    if len(result.rows) > 1 or len(result.columns) > 1:
+        shown = Table(box=None, pad_edge=False, header_style="bold")
+        for column, unit in zip(result.columns, result.units, strict=True):
+            figures = all(isinstance(row[len(shown.columns)], int | float | None) for row in result.rows)
+            head = f"{column} ({unit})" if unit else column
+            shown.add_column(_one_line(head), justify="right" if figures else "left")
+        for row in result.rows[:SHOWN_ROWS]:
+            shown.add_row(*("" if cell is None else _one_line(str(cell)) for cell in row))
+        call.stdout.print(shown)
+        more = len(result.rows) - SHOWN_ROWS
+        if more > 0 or result.truncated:
+            call.say(f"… {f'{more} more' if more > 0 else 'and more'} (--json gives them)", style="dim")
+        call.say("")
+    call.say_text(Text.assemble(("Asked  ", "dim"), _one_line(result.reading)))
+    if result.formula:
+        call.say_text(Text.assemble(("Sum    ", "dim"), _one_line(result.formula)))
+    if result.sql:
+        call.say_text(Text.assemble(("Query  ", "dim"), _one_line(result.sql)))
+    for table in result.basis:
+        places = ", ".join(row.locator.describe() or str(row.locator.key) for row in table.rows[:3])
+        count = f"{table.total} row{'s' * (table.total != 1)}"
+        tail = ", …" if table.total > 3 else ""
+        told = f"{count} of {table.table} ({table.document}): {places}{tail}"
+        call.say_text(Text.assemble(("Rests  ", "dim"), _one_line(told)))
+    call.say("")
 
 
 def _sources(call: Call, answer: Answer, citations: Citations) -> None:
