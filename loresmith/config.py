@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from loresmith.errors import ConfigError
+from loresmith import addresses
+from loresmith.errors import ConfigError, UsageError
 
 FILE_NAME = "loresmith.toml"
 ENV_PREFIX = "LORESMITH_"
@@ -27,10 +28,16 @@ class Section(BaseModel):
 
 
 class SourceEntry(Section):
-    """One `[[sources]]` entry: a path (relative to the workspace) or a URL."""
+    """One `[[sources]]` entry: a path (relative to the workspace), a URL or the address of a database.
+
+    Of a database `tables` are the ones to read (none named: all), and `since` names for a table the
+    time or growing key column by which only newer rows are read.
+    """
 
     uri: str
     labels: list[str] = []
+    tables: list[str] = []
+    since: dict[str, str] = {}
 
 
 class ModelSection(Section):
@@ -129,6 +136,8 @@ class AnswerSection(Section):
     )
     max_sentences: int = Field(6, ge=1, description="upper bound of one answer")
     memory: bool = Field(True, description="a chat's earlier turns are remembered")
+    tables: bool = Field(True, description="questions about figures are put to the tables, as a query")
+    rows: int = Field(100, ge=1, le=1000, description="rows of a query's result that are shown")
 
 
 class DatasetSection(Section):
@@ -206,6 +215,9 @@ class ParsingSection(Section):
     memory_mb: int = Field(1024, ge=128, description="limit of one parsing process")
     seconds: float = Field(120, gt=0, description="limit of one document")
     max_file_mb: int = Field(512, ge=1, description="larger files are not read")
+    rows: int = Field(
+        5000, ge=1, description="rows of one table that are found by their words; all of them are counted"
+    )
     ocr: bool = Field(True, description="read scanned pages and images where tessdata is installed")
     ocr_languages: list[str] = Field(["eng"], description="as tesseract names them")
 
@@ -282,7 +294,7 @@ def load(path: Path, overrides: dict[str, Any] | None = None) -> Config:
 def validate(raw: dict[str, Any], where: dict[str, str] | None = None) -> Config:
     """Check a parsed configuration; `where` names the origin of single keys for the message."""
     try:
-        return Config.model_validate(raw)
+        checked = Config.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -296,9 +308,21 @@ def validate(raw: dict[str, Any], where: dict[str, str] | None = None) -> Config
         message = first["msg"][0].lower() + first["msg"][1:]
         if first["type"] == "model_type":
             message = "a section with keys of its own is wanted"
-        raise ConfigError(
-            f"{origin}: {key} = {first['input']!r}: {message}.", "Correct the value."
-        ) from error
+        given = addresses.masked(repr(first["input"]))
+        raise ConfigError(f"{origin}: {key} = {given}: {message}.", "Correct the value.") from None
+    for source in checked.sources:
+        try:
+            addresses.check(source.uri)
+        except UsageError as error:
+            place = (where or {}).get("", FILE_NAME)
+            raise ConfigError(f"{place}: {error.problem}", error.remedy) from None
+        if (source.tables or source.since) and addresses.kind_of(source.uri) is None:
+            raise ConfigError(
+                f"{(where or {}).get('', FILE_NAME)}: {addresses.masked(source.uri)} is no database: "
+                "it has neither tables nor since.",
+                "Take them out, or write the address of a database.",
+            )
+    return checked
 
 
 def _environment() -> list[tuple[str, str]]:

@@ -95,10 +95,18 @@ class Locator:
 
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
-    """One line of the user's list of sources. `uri` is a path or a URL, as resolved."""
+    """One line of the user's list of sources.
+
+    Attributes:
+        uri: a path, a URL or the address of a database (with ${NAME} for secrets), as resolved.
+        tables: of a database: only these.
+        since: of a database: (table, the column by which only newer rows are read).
+    """
 
     uri: str
     labels: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    since: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

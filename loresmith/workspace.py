@@ -3,6 +3,8 @@
     plant/loresmith.toml            the user's; edited here only through tomlkit, comments kept
     plant/.loresmith/state.db       what was acknowledged (see state/)
     plant/.loresmith/index/<gen>/   vectors and postings of one generation
+    plant/.loresmith/sources/       copies of the tables of databases (see mirrors.py)
+    plant/.loresmith/tables.db      tables as data (see tables/)
     plant/.loresmith/datasets/<id>/ examples, checked and split (see dataset/)
     plant/.loresmith/adapters/<id>/ LoRA weights with card and record (see training/)
     plant/.loresmith/reports/<id>/  comparisons (see evaluation/comparison/)
@@ -22,7 +24,7 @@ import errno
 import fcntl
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,7 @@ from typing import Any
 
 import tomlkit
 
+from loresmith import addresses
 from loresmith import config as configuration
 from loresmith.config import FILE_NAME, Config
 from loresmith.errors import StorageError, UsageError, WorkspaceLocked, WorkspaceNotFound
@@ -62,6 +65,10 @@ class WorkspaceDir:
         return self.data / "index"
 
     @property
+    def tables_path(self) -> Path:
+        return self.data / "tables.db"
+
+    @property
     def datasets_dir(self) -> Path:
         return self.data / "datasets"
 
@@ -82,13 +89,22 @@ class WorkspaceDir:
         return self.data / "keys.json"
 
     @property
+    def mirrors_dir(self) -> Path:
+        return self.data / "sources"
+
+    @property
     def web_dir(self) -> Path:
         return self.data / "web"
 
     def source_specs(self) -> list[SourceSpec]:
         """The sources of loresmith.toml, paths made absolute."""
         return [
-            SourceSpec(resolve_uri(s.uri, self.root), tuple(sorted(set(s.labels))))
+            SourceSpec(
+                resolve_uri(s.uri, self.root),
+                tuple(sorted(set(s.labels))),
+                tuple(s.tables),
+                tuple(sorted(s.since.items())),
+            )
             for s in self.config.sources
         ]
 
@@ -204,25 +220,49 @@ def open_dir(path: Path | None = None, overrides: dict[str, Any] | None = None) 
     return WorkspaceDir(root, configuration.load(root / FILE_NAME, overrides))
 
 
-def add_sources(workspace: WorkspaceDir, uris: Sequence[str], labels: Sequence[str] = ()) -> WorkspaceDir:
-    """Append to the list of sources (the labels of one already listed are replaced).
-
-    `uris` are as typed: paths are relative to the current folder and are stored relative to the
-    workspace where the result stays short, absolute otherwise.
+def check_source(uri: str) -> str:
+    """`uri` as typed, made absolute against the current folder.
 
     Raises:
-        UsageError: a path does not exist.
+        UsageError: the path does not exist, or an address holds a password in plain.
+    """
+    addresses.check(uri)
+    absolute = resolve_uri(uri, Path.cwd())
+    local = addresses.sqlite_path(absolute) if addresses.kind_of(absolute) == "sqlite" else absolute
+    if not is_url(local) and not Path(local).exists():
+        raise UsageError(f"{uri}: no such file or folder.", "Check the path.")
+    if any("\udc80" <= character <= "\udcff" for character in absolute):
+        raise UsageError(f"{uri!r}: a path that is not UTF-8 cannot stand in {FILE_NAME}.", "Rename it.")
+    return absolute
+
+
+def add_sources(
+    workspace: WorkspaceDir,
+    uris: Sequence[str],
+    labels: Sequence[str] = (),
+    *,
+    tables: Sequence[str] = (),
+    since: Mapping[str, str] | None = None,
+) -> WorkspaceDir:
+    """Append to the list of sources (labels, tables and since of one already listed are replaced).
+
+    `uris` are as typed: paths are relative to the current folder and are stored relative to the
+    workspace where the result stays short, absolute otherwise. `tables` and `since` are of databases.
+
+    Raises:
+        UsageError: a path does not exist, or an address holds a password in plain.
     """
     path = workspace.root / FILE_NAME
     document = tomlkit.parse(path.read_text(encoding="utf-8"))
     listed = document.setdefault("sources", tomlkit.aot())
     known = {resolve_uri(str(entry["uri"]), workspace.root): entry for entry in listed}
     for uri in uris:
-        absolute = resolve_uri(uri, Path.cwd())
-        if not is_url(absolute) and not Path(absolute).exists():
-            raise UsageError(f"{uri}: no such file or folder.", "Check the path.")
-        if any("\udc80" <= character <= "\udcff" for character in absolute):
-            raise UsageError(f"{uri!r}: a path that is not UTF-8 cannot stand in {FILE_NAME}.", "Rename it.")
+        absolute = check_source(uri)
+        if (tables or since) and addresses.kind_of(absolute) is None:
+            raise UsageError(
+                f"{uri} is no database: --table and --since are of databases.",
+                "Add it in a command of its own.",
+            )
         entry = known.get(absolute)
         if entry is None:
             entry = tomlkit.table()
@@ -231,6 +271,12 @@ def add_sources(workspace: WorkspaceDir, uris: Sequence[str], labels: Sequence[s
             known[absolute] = entry
         if labels:
             entry["labels"] = sorted(set(labels))
+        if tables:
+            entry["tables"] = list(dict.fromkeys(tables))
+        if since:
+            columns = tomlkit.inline_table()
+            columns.update(dict(since))
+            entry["since"] = columns
     checked = configuration.validate(document.unwrap(), {"": str(path)})
     write_atomic(path, tomlkit.dumps(document).encode())
     return WorkspaceDir(workspace.root, workspace.config.model_copy(update={"sources": checked.sources}))
@@ -265,7 +311,7 @@ def find_source(workspace: WorkspaceDir, uri: str) -> str:
         if meant in known:
             return meant
     names = ", ".join(source.uri for source in workspace.config.sources) or "none"
-    raise UsageError(f"{uri} is not a source of this workspace.", f"Its sources: {names}.")
+    raise UsageError(f"{addresses.masked(uri)} is not a source of this workspace.", f"Its sources: {names}.")
 
 
 def is_url(uri: str) -> bool:
@@ -273,13 +319,22 @@ def is_url(uri: str) -> bool:
 
 
 def resolve_uri(uri: str, base: Path) -> str:
-    """`uri` with a path made absolute against `base`; a URL unchanged."""
+    """`uri` with a path made absolute against `base`, also the one of sqlite:///; a URL unchanged."""
+    if addresses.kind_of(uri) == "sqlite":
+        return addresses.sqlite_uri(resolve_uri(addresses.sqlite_path(uri), base))
     if is_url(uri):
         return uri
     return os.path.normpath(base / Path(uri).expanduser())
 
 
+def is_web(uri: str) -> bool:
+    """Whether `uri` is the address of a page, which a reader may open; a database's is the owner's."""
+    return uri.lower().startswith(("http://", "https://"))
+
+
 def _stored_uri(absolute: str, root: Path) -> str:
+    if addresses.kind_of(absolute) == "sqlite":
+        return addresses.sqlite_uri(_stored_uri(addresses.sqlite_path(absolute), root))
     if is_url(absolute):
         return absolute
     relative = os.path.relpath(absolute, root)

@@ -12,6 +12,7 @@ from loresmith import config as configuration
 from loresmith import workspace as folders
 from loresmith.commands.common import Call, EmbedderOption, ModelOption, SetOption, command, overrides
 from loresmith.errors import ConfigError, UsageError
+from loresmith.types import SourceSpec
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +27,7 @@ def init(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make.")],
     sources: Annotated[
         list[str] | None,
-        typer.Option("--from", metavar="SOURCE", help="A folder, file or URL to read. Repeatable."),
+        typer.Option("--from", metavar="SOURCE", help="A folder, file, URL or database to read. Repeatable."),
     ] = None,
     model: ModelOption = None,
     embedder: EmbedderOption = None,
@@ -35,9 +36,7 @@ def init(
     """Make a workspace: a folder that becomes one expert."""
     # The sources are checked first, so that a wrong one leaves no half-made workspace behind.
     for source in sources or ():
-        absolute = folders.resolve_uri(source, Path.cwd())
-        if not folders.is_url(absolute) and not Path(absolute).exists():
-            raise UsageError(f"--from {source}: no such file or folder.", "Check the path.")
+        folders.check_source(source)
     made = folders.create(directory, overrides(settings, model=model, embedder=embedder))
     if sources:
         made = folders.add_sources(made, sources)
@@ -53,14 +52,41 @@ def init(
 
 def add(
     call: Call,
-    sources: Annotated[list[str], typer.Argument(metavar="SOURCE", help="Folders, files or URLs.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE",
+            help="Folders, files, URLs or databases: 'postgresql://reader:${STOCK_PASSWORD}@host/stock', "
+            "mysql://…, sqlite:///PATH. ${NAME} is read from the environment when it connects.",
+        ),
+    ],
     labels: Annotated[
         list[str] | None,
         typer.Option("--label", metavar="LABEL", help="Who may read it: every label is needed. Repeatable."),
     ] = None,
+    tables: Annotated[
+        list[str] | None,
+        typer.Option("--table", metavar="TABLE", help="Of a database: only this one. Repeatable."),
+    ] = None,
+    since: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--since",
+            metavar="TABLE=COLUMN",
+            help="Of a database: read only newer rows, by a time or growing key column. Repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Add sources; `sync` reads them."""
-    changed = folders.add_sources(folders.open_dir(call.path), sources, labels or ())
+    columns: dict[str, str] = {}
+    for pair in since or ():
+        table, sign, column = pair.partition("=")
+        if not (sign and table.strip() and column.strip()):
+            raise UsageError(f"--since {pair}: not TABLE=COLUMN.", "As in: --since movements=changed")
+        columns[table.strip()] = column.strip()
+    changed = folders.add_sources(
+        folders.open_dir(call.path), sources, labels or (), tables=tables or (), since=columns
+    )
     _show_sources(call, changed)
 
 
@@ -75,10 +101,20 @@ def remove(
 def _show_sources(call: Call, workspace: folders.WorkspaceDir) -> None:
     specs = workspace.source_specs()
     if call.json:
-        call.emit({"sources": [{"source": s.uri, "labels": list(s.labels)} for s in specs]})
+        call.emit({"sources": [_source(spec) for spec in specs]})
     for spec in specs:
-        call.say(spec.uri + (f"  ({', '.join(spec.labels)})" if spec.labels else ""))
+        tables = f"  tables: {', '.join(spec.tables)}" if spec.tables else ""
+        call.say(spec.uri + (f"  ({', '.join(spec.labels)})" if spec.labels else "") + tables)
     call.say("Next: loresmith sync")
+
+
+def _source(spec: SourceSpec) -> dict[str, Any]:
+    shown: dict[str, Any] = {"source": spec.uri, "labels": list(spec.labels)}
+    if spec.tables:
+        shown["tables"] = list(spec.tables)
+    if spec.since:
+        shown["since"] = dict(spec.since)
+    return shown
 
 
 def show_config(

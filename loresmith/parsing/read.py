@@ -13,8 +13,10 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+from loresmith import mirrors
 from loresmith.config import ParsingSection
 from loresmith.errors import ParseError
 from loresmith.parsing import detect
@@ -82,7 +84,12 @@ def _read(
     version = hashlib.sha256(data).hexdigest()
     kind = detect.media_type(data, name, item.media_type if depth == 0 else None)
     attachments: list[Any] = []
-    if kind == detect.MAIL:
+    if depth == 0 and item.media_type == mirrors.MEDIA_TYPE:
+        # Only a source says so, never the bytes: a card leads to another file.
+        from loresmith.parsing.mirror import read_mirror
+
+        kind, draft = mirrors.MEDIA_TYPE, read_mirror(data, Path(item.path), settings)
+    elif kind == detect.MAIL:
         from loresmith.parsing.mail import read_mail
 
         draft, attachments = read_mail(data)

@@ -1,4 +1,4 @@
-"""Where documents come from: folders, single files, web pages. `scan` names what is there.
+"""Where documents come from: folders, single files, web pages, databases. `scan` names what is there.
 
 Nothing is parsed here: a `SourceItem` says where the bytes are and how to see cheaply that they
 did not change.
@@ -9,21 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from loresmith import addresses
 from loresmith.config import WebSection
 from loresmith.errors import SourceError
 from loresmith.sources.files import ids_of, name_of, scan_path
 from loresmith.types import Failure, SourceItem, SourceSpec
 from loresmith.workspace import is_url
 
-__all__ = ["prefixes", "scan"]
+__all__ = ["prefixes", "scan", "sweep"]
 
 
-def scan(spec: SourceSpec, *, prefix: str, web: WebSection, web_dir: Path) -> Iterator[SourceItem | Failure]:
+def scan(
+    spec: SourceSpec, *, prefix: str, web: WebSection, web_dir: Path, mirrors_dir: Path | None = None
+) -> Iterator[SourceItem | Failure]:
     """The items of a source, sorted; what is there and cannot be listed comes as a Failure.
 
     Args:
         prefix: put before every document id (see `prefixes`).
-        web_dir: where copies of web pages are kept.
+        web_dir: where copies of web pages are kept.  mirrors_dir: of the tables of databases.
 
     Raises:
         SourceError: the source itself is missing or of an unknown kind.
@@ -37,10 +40,23 @@ def scan(spec: SourceSpec, *, prefix: str, web: WebSection, web_dir: Path) -> It
 
         yield from scan_url(spec, prefix, web, web_dir)
         return
+    if addresses.kind_of(spec.uri) is not None and mirrors_dir is not None:
+        from loresmith.sources.sql import scan_database
+
+        yield from scan_database(spec, prefix, mirrors_dir)
+        return
     raise SourceError(
-        f"{spec.uri}: sources of the kind {scheme}:// are not read.",
-        "Use a folder, a file or an http(s) address.",
+        f"{addresses.masked(spec.uri)}: sources of the kind {scheme}:// are not read.",
+        "Use a folder, a file, an http(s) address, or postgresql://, mysql:// or sqlite:///.",
     )
+
+
+def sweep(specs: Sequence[SourceSpec], mirrors_dir: Path) -> None:
+    """Remove what was kept of sources that are not on the list any more."""
+    if mirrors_dir.is_dir():
+        from loresmith.sources.sql import sweep_mirrors
+
+        sweep_mirrors(specs, mirrors_dir)
 
 
 def prefixes(specs: Sequence[SourceSpec]) -> dict[str, str]:
@@ -55,7 +71,7 @@ def prefixes(specs: Sequence[SourceSpec]) -> dict[str, str]:
         if spec.uri in given:
             continue
         ids = set(ids_of(spec.uri))
-        name = name_of(spec.uri)
+        name = addresses.host_of(spec.uri) if addresses.kind_of(spec.uri) else name_of(spec.uri)
         prefix, number = "", 1
         while not taken.isdisjoint(prefix + own for own in ids):
             prefix = f"{name}/" if number == 1 else f"{name}-{number}/"

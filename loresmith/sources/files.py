@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from loresmith import addresses
 from loresmith.errors import SourceError
 from loresmith.types import Failure, SourceItem, SourceSpec
 from loresmith.workspace import is_url
@@ -22,12 +23,17 @@ _SKIPPED_ENDINGS = (".tmp", ".part", ".crdownload", ".swp", "~", ".lock")
 
 def name_of(uri: str) -> str:
     """The short name of a source: its folder, file or host."""
+    if addresses.kind_of(uri) is not None:
+        return addresses.name_of(uri)
     return urlsplit(uri).netloc if is_url(uri) else printable(Path(uri).name or "root")
 
 
 def ids_of(uri: str) -> Iterator[str]:
     """The document ids in a source, without its prefix and without looking into the files."""
-    if is_url(uri):
+    if addresses.kind_of(uri) is not None:
+        # Its tables are unknown before it is asked; two databases of one name must not mix.
+        yield f"{addresses.name_of(uri)}/"
+    elif is_url(uri):
         yield document_id(uri)
     elif Path(uri).is_file():
         yield name_of(uri)

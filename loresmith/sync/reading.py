@@ -16,7 +16,7 @@ from pathlib import Path
 from loresmith.config import ParsingSection
 from loresmith.errors import SourceError
 from loresmith.parsing import PARSER_VERSION, ParseResult, ParserPool
-from loresmith.sources import prefixes, scan
+from loresmith.sources import prefixes, scan, sweep
 from loresmith.state import DocumentInfo, ItemRow, State
 from loresmith.types import Document, Failure, Progress, SourceItem
 from loresmith.workspace import WorkspaceDir, is_url
@@ -72,7 +72,11 @@ def survey(workspace: WorkspaceDir, state: State, progress: Progress) -> Survey:
     for spec in specs:
         try:
             for entry in scan(
-                spec, prefix=given[spec.uri], web=workspace.config.web, web_dir=workspace.web_dir
+                spec,
+                prefix=given[spec.uri],
+                web=workspace.config.web,
+                web_dir=workspace.web_dir,
+                mirrors_dir=workspace.mirrors_dir,
             ):
                 if isinstance(entry, Failure):
                     found.failures.append(entry)
@@ -95,6 +99,7 @@ def survey(workspace: WorkspaceDir, state: State, progress: Progress) -> Survey:
                 if any(row.source == spec.uri for row in known.values()):
                     reason += " What was read from it before stays searchable."
             found.failures.append(Failure(spec.uri, reason))
+    sweep(specs, workspace.mirrors_dir)
     for item in known.values():
         if item.id in seen:
             continue

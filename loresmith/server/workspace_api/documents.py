@@ -34,7 +34,7 @@ from loresmith.server.workspace_api.shared import (
 )
 from loresmith.sources.files import name_of
 from loresmith.state import DocumentInfo, ItemRow, State
-from loresmith.workspace import WorkspaceDir, is_url
+from loresmith.workspace import WorkspaceDir, is_url, is_web
 
 router = APIRouter(tags=["documents"], responses=ERRORS)
 
@@ -85,7 +85,7 @@ def _document(
     shown = {
         "id": entry.id,
         "source": entry.source if owner else name_of(entry.source),
-        "uri": entry.uri if owner or is_url(entry.uri) else entry.id,
+        "uri": entry.uri if owner or is_web(entry.uri) else entry.id,
         "labels": list(entry.labels),
         "passages": passages,
         "uploaded": _uploaded(here.folder, items.get(entry.id if isinstance(entry, ItemRow) else entry.item)),

@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from loresmith import __version__, sources
+from loresmith import __version__, addresses, sources
 from loresmith.config import Config
 from loresmith.dataset import store
 from loresmith.errors import DatasetError, LoresmithError, TrainingError, UsageError
@@ -248,6 +248,11 @@ def _add_sources(
     prefixes = sources.prefixes([spec for spec in specs if not is_url(spec.uri)])
     withheld = 0
     for number, spec in enumerate(specs, 1):
+        if addresses.kind_of(spec.uri) is not None:
+            if set(spec.labels) <= labels:
+                name = name_of(spec.uri)
+                bundle.notes.append(f"The database {name} is not packed: whoever has access to it adds it.")
+            continue
         if is_url(spec.uri):
             if set(spec.labels) <= labels:
                 bundle.notes.append(f"{spec.uri} is named, not packed: the receiver's machine fetches it.")

@@ -1,0 +1,511 @@
+"""One table of a database, copied into its mirror: whole, or only what is new.
+
+Promises: the mirror is the old state or the new, never between; memory stays flat; what is unchanged
+leaves the card's bytes as they were. By a `since` column the newer rows are read, and the keys of all
+rows are compared, so that deleted rows go and rows that came in with an old time are found.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from loresmith import mirrors
+from loresmith.mirrors import Card, Value
+from loresmith.sources.columns import Reading, Seen, reading, settle, tidy
+from loresmith.sources.connecting import Unreadable
+from loresmith.workspace import write_atomic
+
+BATCH = 2000
+FETCH = 200
+"""Rows that are asked for by their keys in one statement."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A table as the database describes it.
+
+    Attributes:
+        name: as people see it.  table, schema: as the database knows it.
+        since: name of the column by which only newer rows are read.
+    """
+
+    database: str
+    name: str
+    table: str
+    schema: str | None
+    reading: Reading
+    key: tuple[str, ...]
+    foreign: tuple[tuple[str, str, str], ...]
+    comment: str
+    since: str | None = None
+
+    def position(self, column: str) -> int:
+        return [c.name for c in self.reading.columns].index(column)
+
+    def card(self) -> Card:
+        return Card(
+            database=self.database,
+            table=self.name,
+            columns=self.reading.columns,
+            key=self.key,
+            foreign=self.foreign,
+            comment=self.comment,
+            notes=self.reading.notes,
+        )
+
+    @property
+    def schema_text(self) -> str:
+        """All that a copy depends on but the rows; another one means that it is read anew."""
+        card = json.loads(self.card().to_bytes())
+        return json.dumps(card, sort_keys=True)
+
+
+def describe(
+    connection: Any,
+    inspector: Any,
+    kind: str,
+    database: str,
+    name: str,
+    since: str | None,
+    default: str | None,
+) -> Source:
+    """What the database says of a table; within a transaction of `connection`.
+
+    Raises:
+        Unreadable: it has no column that can be read, or none of the name in `since`.
+    """
+    import warnings
+
+    import sqlalchemy as sa
+
+    schema, _, table = name.rpartition(".")
+    own = schema or default
+    with warnings.catch_warnings():
+        # Types of extensions, which are unknown to SQLAlchemy, are read as text or left out here.
+        warnings.simplefilter("ignore", sa.exc.SAWarning)
+        found = inspector.get_columns(table, schema=schema or None)
+        key = tuple(
+            inspector.get_pk_constraint(table, schema=schema or None).get("constrained_columns") or ()
+        )
+        foreign = inspector.get_foreign_keys(table, schema=schema or None)
+        try:
+            comment = inspector.get_table_comment(table, schema=schema or None).get("text") or ""
+        except NotImplementedError:
+            comment = ""
+    declared = _postgresql_types(connection, own, table) if kind == "postgresql" else {}
+    read = reading(
+        kind,
+        [
+            (c["name"], declared.get(c["name"]) or _compiled(c["type"], connection), c.get("comment") or "")
+            for c in found
+        ],
+    )
+    names = {column.name for column in read.columns}
+    if not names:
+        raise Unreadable("it has no column that holds text or numbers.")
+    if since is not None and since not in names:
+        raise Unreadable(
+            f"--since names its column {since}, which is not there; it has: {_some(sorted(names))}."
+        )
+    return Source(
+        database=database,
+        name=name,
+        table=table,
+        schema=schema or None,
+        reading=read,
+        key=key if set(key) <= names else (),
+        foreign=tuple(
+            (f["constrained_columns"][0], _named(f, own), f["referred_columns"][0])
+            for f in sorted(foreign, key=lambda f: f["constrained_columns"])
+            if len(f["constrained_columns"]) == 1
+            and f["referred_columns"]
+            and f["constrained_columns"][0] in names
+        ),
+        comment=comment.strip(),
+        since=since,
+    )
+
+
+def _named(foreign: Any, own: str | None) -> str:
+    schema = foreign.get("referred_schema")
+    table = str(foreign["referred_table"])
+    return table if schema in (None, own) else f"{schema}.{table}"
+
+
+def _compiled(kind: Any, connection: Any) -> str:
+    import sqlalchemy as sa
+
+    try:
+        return str(kind.compile(dialect=connection.dialect))
+    except sa.exc.CompileError:
+        return "NULL"
+
+
+def _postgresql_types(connection: Any, schema: str | None, table: str) -> dict[str, str]:
+    """The types as PostgreSQL writes them, of domains what they are made of; those of extensions too."""
+    import sqlalchemy as sa
+
+    found = connection.execute(
+        sa.text(
+            "SELECT a.attname, format_type(CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE a.atttypid END,"
+            " CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END)"
+            " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_type t ON t.oid = a.atttypid"
+            " WHERE n.nspname = :schema AND c.relname = :table AND a.attnum > 0 AND NOT a.attisdropped"
+        ),
+        {"schema": schema, "table": table},
+    )
+    return {str(name): str(declared) for name, declared in found}
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+
+
+def bring_up(connection: Any, source: Source, card_path: Path) -> None:
+    """Bring the mirror of a table up to date, within a transaction. Errors of the database go through."""
+    path = mirrors.rows_path(card_path)
+    before = _known(path)
+    alike = before is not None and all(before[n] == v for n, v in _identity(source).items())
+    incremental = before is not None and alike and source.since and before["last"] is not None
+    if not (incremental and _newer(connection, source, path, before or {})):
+        try:
+            _whole(connection, source, path, before)
+        except sqlite3.IntegrityError:
+            # SQLite lets a primary key be empty: such a one names no row.
+            _whole(connection, replace(source, key=()), path, before)
+    _publish(path, card_path)
+
+
+def _identity(source: Source) -> dict[str, Any]:
+    """What a mirror must have been made from to be carried on."""
+    return {"schema": source.schema_text, "since": source.since}
+
+
+def _known(path: Path) -> dict[str, Any] | None:
+    """The meta values of a mirror; None where there is none that can be used."""
+    if not path.is_file():
+        return None
+    try:
+        with closing(mirrors.connect(path)) as mirror:
+            found = dict(mirror.execute("SELECT name, value FROM meta"))
+            return {name: json.loads(found[name]) for name in ("card", "schema", "since", "last", "seen")}
+    except (sqlite3.Error, KeyError, ValueError):
+        return None  # damaged: read anew
+
+
+def _publish(path: Path, card_path: Path) -> None:
+    """Write the card that belongs to the rows, if it is another; the last step of each change."""
+    with closing(mirrors.connect(path)) as mirror:
+        content = _card(mirror).to_bytes()
+    if not card_path.is_file() or card_path.read_bytes() != content:
+        write_atomic(card_path, content)
+
+
+# --- the whole table ----------------------------------------------------------------------------------
+
+
+def _whole(connection: Any, source: Source, path: Path, before: dict[str, Any] | None) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.unlink(missing_ok=True)
+    try:
+        with closing(sqlite3.connect(temporary, isolation_level=None)) as mirror:
+            mirror.execute("PRAGMA journal_mode = OFF")
+            mirror.execute("PRAGMA synchronous = OFF")
+            mirror.executescript(mirrors.SCHEMA)
+            mirror.execute("BEGIN")
+            last = _last(connection, source)
+            seen = [Seen() for _ in source.reading.columns]
+            total = 0
+            for batch in _batches(_select(connection, source, ordered=True)):
+                rows = [_row(source, values, seen) for values in batch]
+                total += sum(mirrors.digest(cells) for _, _, cells in rows)
+                mirror.executemany("INSERT INTO rows (key, place, cells) VALUES (?, ?, ?)", rows)
+            _remember(mirror, source, seen, total, last, before)
+            mirror.execute("COMMIT")
+            content = _card(mirror).content
+        alike = before is not None and all(before[n] == v for n, v in _identity(source).items())
+        if before is not None and alike and Card.from_bytes(before["card"].encode()).content == content:
+            return  # the same rows: what is there stays, and so does their order
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _row(source: Source, values: Sequence[Any], seen: Sequence[Seen]) -> tuple[str | None, str | None, str]:
+    """(key, place, cells) of a row as the mirror holds it."""
+    cells = [tidy(c, v, s) for c, v, s in zip(source.reading.columns, values, seen, strict=True)]
+    if not source.key:
+        return None, None, mirrors.dump(cells)
+    key = [cells[source.position(name)] for name in source.key]
+    return mirrors.dump(key), " / ".join(str(part) for part in key), mirrors.dump(cells)
+
+
+def _remember(
+    mirror: sqlite3.Connection,
+    source: Source,
+    seen: Sequence[Seen],
+    total: int,
+    last: Value,
+    before: dict[str, Any] | None,
+) -> None:
+    columns = tuple(settle(c, s) for c, s in zip(source.reading.columns, seen, strict=True))
+    notes = [*source.reading.notes, *_changed(before, source)]
+    for column, state in zip(columns, seen, strict=True):
+        if state.odd:
+            notes.append(
+                f"{state.odd} values of {column.name} were left empty: they cannot be kept ({state.example})"
+            )
+    if source.since and not source.key:
+        notes.append(f"it has no primary key: by {source.since} only added rows are seen")
+    (rows,) = mirror.execute("SELECT count(*) FROM rows").fetchone()
+    card = replace(
+        source.card(), columns=columns, rows=rows, content=mirrors.total(total), notes=tuple(notes)
+    )
+    _write_meta(mirror, card, source, last, seen)
+
+
+def _write_meta(
+    mirror: sqlite3.Connection, card: Card, source: Source, last: Value, seen: Sequence[Seen]
+) -> None:
+    values = {
+        "card": card.to_bytes().decode(),
+        "schema": source.schema_text,
+        "since": source.since,
+        "last": last,
+        "seen": [asdict(state) for state in seen],
+    }
+    mirror.executemany("REPLACE INTO meta VALUES (?, ?)", [(k, json.dumps(v)) for k, v in values.items()])
+
+
+def _changed(before: dict[str, Any] | None, source: Source) -> Iterator[str]:
+    """That the columns are others than at the last sync, in words."""
+    if before is None or before["schema"] == source.schema_text:
+        return
+    old = {c["name"]: c["declared"] for c in json.loads(before["schema"])["columns"]}
+    new = {c.name: c.declared for c in source.reading.columns}
+    parts = [
+        f"{word}: {_some(names)}"
+        for word, names in (
+            ("new", [n for n in new if n not in old]),
+            ("gone", [n for n in old if n not in new]),
+            ("of another type", [n for n in new if n in old and new[n] != old[n]]),
+        )
+        if names
+    ]
+    if parts:
+        yield f"its columns changed since an earlier sync ({'; '.join(parts)}): it was read anew"
+
+
+# --- only what is new ---------------------------------------------------------------------------------
+
+
+def _newer(connection: Any, source: Source, path: Path, before: dict[str, Any]) -> bool:
+    """Read what is newer than `before["last"]`; False where the whole table must be read after all."""
+    last = _last(connection, source)
+    if last is None:
+        return False
+    with closing(sqlite3.connect(path, isolation_level=None)) as mirror:
+        mirror.execute("BEGIN IMMEDIATE")
+        try:
+            card = _card(mirror)
+            seen = [Seen(**state) for state in before["seen"]]
+            odd = sum(state.odd for state in seen)
+            total = int(card.content, 16)
+            if source.key:
+                outcome = _by_key(connection, source, mirror, before["last"], seen)
+            else:
+                outcome = _appended(connection, source, mirror, before["last"], seen)
+            settled = tuple(settle(c, s) for c, s in zip(source.reading.columns, seen, strict=True))
+            # A column that turns out to be of another type, or a value that cannot be kept, is said on
+            # the card: that is for a whole reading.
+            if outcome is None or settled != card.columns or sum(state.odd for state in seen) != odd:
+                mirror.execute("ROLLBACK")
+                return False
+            (rows,) = mirror.execute("SELECT count(*) FROM rows").fetchone()
+            content = mirrors.total(total + outcome)
+            new = replace(card, rows=rows, content=content)
+            if new != card or last != before["last"]:
+                _write_meta(mirror, new, source, last, seen)
+            mirror.execute("COMMIT")
+        except BaseException:
+            if mirror.in_transaction:
+                mirror.execute("ROLLBACK")
+            raise
+    return True
+
+
+def _by_key(
+    connection: Any, source: Source, mirror: sqlite3.Connection, last: Value, seen: Sequence[Seen]
+) -> int | None:
+    """The change of the hash; None where so much is missing that the whole is read faster."""
+    change = sum(
+        _put(mirror, _row(source, values, seen)) for values in _select(connection, source, newer_than=last)
+    )
+    mirror.execute("CREATE TEMP TABLE present (key TEXT PRIMARY KEY) WITHOUT ROWID")
+    keys = [source.position(name) for name in source.key]
+    blank = [Seen() for _ in source.reading.columns]
+    columns = [source.reading.columns[at] for at in keys]
+    for batch in _batches(_select(connection, source, only=keys)):
+        present = [
+            (mirrors.dump([tidy(c, v, blank[0]) for c, v in zip(columns, values, strict=True)]),)
+            for values in batch
+        ]
+        mirror.executemany("INSERT OR IGNORE INTO present VALUES (?)", present)
+    gone = mirror.execute("SELECT cells FROM rows WHERE key NOT IN (SELECT key FROM present)")
+    change -= sum(mirrors.digest(cells) for (cells,) in gone)
+    mirror.execute("DELETE FROM rows WHERE key NOT IN (SELECT key FROM present)")
+    lacking = "SELECT key FROM present WHERE key NOT IN (SELECT key FROM rows)"
+    (missing,) = mirror.execute(f"SELECT count(*) FROM ({lacking})").fetchone()
+    (rows,) = mirror.execute("SELECT count(*) FROM rows").fetchone()
+    if missing > max(5 * BATCH, rows // 5):
+        return None
+    wanted = [json.loads(key) for (key,) in mirror.execute(lacking).fetchall()]
+    for start in range(0, len(wanted), FETCH):
+        for values in _select(connection, source, of_keys=wanted[start : start + FETCH]):
+            change += _put(mirror, _row(source, values, seen))
+    mirror.execute("DROP TABLE present")
+    return change
+
+
+def _put(mirror: sqlite3.Connection, row: tuple[str | None, str | None, str]) -> int:
+    """Insert or replace a row by its key; the change of the hash."""
+    key, _, cells = row
+    old = mirror.execute("SELECT cells FROM rows WHERE key = ?", (key,)).fetchone()
+    if old is None:
+        mirror.execute("INSERT INTO rows (key, place, cells) VALUES (?, ?, ?)", row)
+        return mirrors.digest(cells)
+    if old[0] != cells:
+        mirror.execute("UPDATE rows SET cells = ? WHERE key = ?", (cells, key))
+    return mirrors.digest(cells) - mirrors.digest(old[0])
+
+
+def _appended(
+    connection: Any, source: Source, mirror: sqlite3.Connection, last: Value, seen: Sequence[Seen]
+) -> int | None:
+    """Without a key: rows after `last` are added, if as many as before lie up to it."""
+    import sqlalchemy as sa
+
+    column = sa.column(source.since or "")
+    up_to = sa.or_(column <= _bound(connection, source, last), column.is_(None))
+    there = connection.execute(sa.select(sa.func.count()).select_from(_table(source)).where(up_to)).scalar()
+    (rows,) = mirror.execute("SELECT count(*) FROM rows").fetchone()
+    if there != rows:
+        return None
+    change = 0
+    for values in _select(connection, source, newer_than=last, strictly=True):
+        row = _row(source, values, seen)
+        mirror.execute("INSERT INTO rows (key, place, cells) VALUES (?, ?, ?)", row)
+        change += mirrors.digest(row[2])
+    return change
+
+
+# --- statements ---------------------------------------------------------------------------------------
+
+
+def _table(source: Source) -> Any:
+    import sqlalchemy as sa
+
+    return sa.table(source.table, schema=source.schema)
+
+
+def _select(
+    connection: Any,
+    source: Source,
+    *,
+    ordered: bool = False,
+    newer_than: Value = None,
+    strictly: bool = False,
+    only: Sequence[int] = (),
+    of_keys: Sequence[Sequence[Value]] = (),
+) -> Iterator[Sequence[Any]]:
+    """Rows from a cursor that stays with the database."""
+    import sqlalchemy as sa
+
+    positions = only or range(len(source.reading.columns))
+    statement = sa.select(*(source.reading.expressions[at].label(f"_loresmith_{at}") for at in positions))
+    statement = statement.select_from(_table(source))
+    if newer_than is not None:
+        column, bound = sa.column(source.since or ""), _bound(connection, source, newer_than)
+        statement = statement.where(column > bound if strictly else column >= bound)
+    if of_keys:
+        wanted = [
+            sa.and_(
+                *(
+                    sa.column(n) == _literal(connection, source, n, v)
+                    for n, v in zip(source.key, key, strict=True)
+                )
+            )
+            for key in of_keys
+        ]
+        statement = statement.where(sa.or_(*wanted))
+    if ordered and source.key:
+        statement = statement.order_by(*(sa.column(name) for name in source.key))
+    found = connection.execution_options(stream_results=True, yield_per=BATCH).execute(statement)
+    with closing(found):
+        yield from found
+
+
+def _last(connection: Any, source: Source) -> Value:
+    """The highest value of the `since` column, as text where the table is read as text."""
+    import sqlalchemy as sa
+
+    if source.since is None:
+        return None
+    highest: Any = sa.func.max(sa.column(source.since))
+    if connection.dialect.name != "sqlite":
+        highest = sa.cast(highest, sa.Text if connection.dialect.name == "postgresql" else sa.CHAR)
+    found = connection.execute(sa.select(highest).select_from(_table(source))).scalar()
+    return found if isinstance(found, int | float | str) else None
+
+
+def _bound(connection: Any, source: Source, value: Value) -> Any:
+    return _literal(connection, source, source.since or "", value)
+
+
+def _literal(connection: Any, source: Source, column: str, value: Value) -> Any:
+    """`value`, which was read as text, as the database compares it with the column."""
+    import sqlalchemy as sa
+
+    declared = source.reading.columns[source.position(column)]
+    if connection.dialect.name == "postgresql":
+        return sa.cast(sa.bindparam(None, value, sa.Text, unique=True), _written(declared.declared))
+    if connection.dialect.name == "mysql" and declared.type == "integer" and value is not None:
+        return sa.literal(int(value))
+    return sa.literal(value)
+
+
+def _written(declared: str) -> Any:
+    """A type as PostgreSQL wrote it."""
+    import sqlalchemy as sa
+
+    class Written(sa.types.UserDefinedType[Any]):
+        cache_ok = True
+
+        def __init__(self, text: str) -> None:
+            self.text = text
+
+        def get_col_spec(self, **_: Any) -> str:
+            return self.text
+
+    return Written(declared)
+
+
+def _card(mirror: sqlite3.Connection) -> Card:
+    (text,) = mirror.execute("SELECT value FROM meta WHERE name = 'card'").fetchone()
+    return Card.from_bytes(json.loads(text).encode())
+
+
+def _batches(rows: Iterator[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
+    while batch := list(islice(rows, BATCH)):
+        yield batch
