@@ -12,162 +12,20 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from loresmith import mirrors
 from loresmith.mirrors import Card, Value
-from loresmith.sources.columns import Reading, Seen, reading, settle, tidy
-from loresmith.sources.connecting import Unreadable
+from loresmith.sources.columns import Seen, settle, tidy
+from loresmith.sources.description import Source, some
+from loresmith.sources.statements import BATCH, bound_of, highest, select, table_of
 from loresmith.workspace import write_atomic
 
-BATCH = 2000
 FETCH = 200
 """Rows that are asked for by their keys in one statement."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A table as the database describes it.
-
-    Attributes:
-        name: as people see it.  table, schema: as the database knows it.
-        since: name of the column by which only newer rows are read.
-    """
-
-    database: str
-    name: str
-    table: str
-    schema: str | None
-    reading: Reading
-    key: tuple[str, ...]
-    foreign: tuple[tuple[str, str, str], ...]
-    comment: str
-    since: str | None = None
-
-    def position(self, column: str) -> int:
-        return [c.name for c in self.reading.columns].index(column)
-
-    def card(self) -> Card:
-        return Card(
-            database=self.database,
-            table=self.name,
-            columns=self.reading.columns,
-            key=self.key,
-            foreign=self.foreign,
-            comment=self.comment,
-            notes=self.reading.notes,
-        )
-
-    @property
-    def schema_text(self) -> str:
-        """All that a copy depends on but the rows; another one means that it is read anew."""
-        card = json.loads(self.card().to_bytes())
-        return json.dumps(card, sort_keys=True)
-
-
-def describe(
-    connection: Any,
-    inspector: Any,
-    kind: str,
-    database: str,
-    name: str,
-    since: str | None,
-    default: str | None,
-) -> Source:
-    """What the database says of a table; within a transaction of `connection`.
-
-    Raises:
-        Unreadable: it has no column that can be read, or none of the name in `since`.
-    """
-    import warnings
-
-    import sqlalchemy as sa
-
-    schema, _, table = name.rpartition(".")
-    own = schema or default
-    with warnings.catch_warnings():
-        # Types of extensions, which are unknown to SQLAlchemy, are read as text or left out here.
-        warnings.simplefilter("ignore", sa.exc.SAWarning)
-        found = inspector.get_columns(table, schema=schema or None)
-        key = tuple(
-            inspector.get_pk_constraint(table, schema=schema or None).get("constrained_columns") or ()
-        )
-        foreign = inspector.get_foreign_keys(table, schema=schema or None)
-        try:
-            comment = inspector.get_table_comment(table, schema=schema or None).get("text") or ""
-        except NotImplementedError:
-            comment = ""
-    declared = _postgresql_types(connection, own, table) if kind == "postgresql" else {}
-    read = reading(
-        kind,
-        [
-            (c["name"], declared.get(c["name"]) or _compiled(c["type"], connection), c.get("comment") or "")
-            for c in found
-        ],
-    )
-    names = {column.name for column in read.columns}
-    if not names:
-        raise Unreadable("it has no column that holds text or numbers.")
-    if since is not None and since not in names:
-        raise Unreadable(
-            f"--since names its column {since}, which is not there; it has: {_some(sorted(names))}."
-        )
-    return Source(
-        database=database,
-        name=name,
-        table=table,
-        schema=schema or None,
-        reading=read,
-        key=key if set(key) <= names else (),
-        foreign=tuple(
-            (f["constrained_columns"][0], _named(f, own), f["referred_columns"][0])
-            for f in sorted(foreign, key=lambda f: f["constrained_columns"])
-            if len(f["constrained_columns"]) == 1
-            and f["referred_columns"]
-            and f["constrained_columns"][0] in names
-        ),
-        comment=comment.strip(),
-        since=since,
-    )
-
-
-def _named(foreign: Any, own: str | None) -> str:
-    schema = foreign.get("referred_schema")
-    table = str(foreign["referred_table"])
-    return table if schema in (None, own) else f"{schema}.{table}"
-
-
-def _compiled(kind: Any, connection: Any) -> str:
-    import sqlalchemy as sa
-
-    try:
-        return str(kind.compile(dialect=connection.dialect))
-    except sa.exc.CompileError:
-        return "NULL"
-
-
-def _postgresql_types(connection: Any, schema: str | None, table: str) -> dict[str, str]:
-    """The types as PostgreSQL writes them, of domains what they are made of; those of extensions too."""
-    import sqlalchemy as sa
-
-    found = connection.execute(
-        sa.text(
-            "SELECT a.attname, format_type(CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE a.atttypid END,"
-            " CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END)"
-            " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
-            " JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_type t ON t.oid = a.atttypid"
-            " WHERE n.nspname = :schema AND c.relname = :table AND a.attnum > 0 AND NOT a.attisdropped"
-        ),
-        {"schema": schema, "table": table},
-    )
-    return {str(name): str(declared) for name, declared in found}
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
 
 
 def bring_up(connection: Any, source: Source, card_path: Path) -> None:
@@ -222,10 +80,10 @@ def _whole(connection: Any, source: Source, path: Path, before: dict[str, Any] |
             mirror.execute("PRAGMA synchronous = OFF")
             mirror.executescript(mirrors.SCHEMA)
             mirror.execute("BEGIN")
-            last = _last(connection, source)
+            last = highest(connection, source)
             seen = [Seen() for _ in source.reading.columns]
             total = 0
-            for batch in _batches(_select(connection, source, ordered=True)):
+            for batch in _batches(select(connection, source, ordered=True)):
                 rows = [_row(source, values, seen) for values in batch]
                 total += sum(mirrors.digest(cells) for _, _, cells in rows)
                 mirror.executemany("INSERT INTO rows (key, place, cells) VALUES (?, ?, ?)", rows)
@@ -295,7 +153,7 @@ def _changed(before: dict[str, Any] | None, source: Source) -> Iterator[str]:
     old = {c["name"]: c["declared"] for c in json.loads(before["schema"])["columns"]}
     new = {c.name: c.declared for c in source.reading.columns}
     parts = [
-        f"{word}: {_some(names)}"
+        f"{word}: {some(names)}"
         for word, names in (
             ("new", [n for n in new if n not in old]),
             ("gone", [n for n in old if n not in new]),
@@ -312,7 +170,7 @@ def _changed(before: dict[str, Any] | None, source: Source) -> Iterator[str]:
 
 def _newer(connection: Any, source: Source, path: Path, before: dict[str, Any]) -> bool:
     """Read what is newer than `before["last"]`; False where the whole table must be read after all."""
-    last = _last(connection, source)
+    last = highest(connection, source)
     if last is None:
         return False
     with closing(sqlite3.connect(path, isolation_level=None)) as mirror:
@@ -350,13 +208,13 @@ def _by_key(
 ) -> int | None:
     """The change of the hash; None where so much is missing that the whole is read faster."""
     change = sum(
-        _put(mirror, _row(source, values, seen)) for values in _select(connection, source, newer_than=last)
+        _put(mirror, _row(source, values, seen)) for values in select(connection, source, newer_than=last)
     )
     mirror.execute("CREATE TEMP TABLE present (key TEXT PRIMARY KEY) WITHOUT ROWID")
     keys = [source.position(name) for name in source.key]
     blank = [Seen() for _ in source.reading.columns]
     columns = [source.reading.columns[at] for at in keys]
-    for batch in _batches(_select(connection, source, only=keys)):
+    for batch in _batches(select(connection, source, only=keys)):
         present = [
             (mirrors.dump([tidy(c, v, blank[0]) for c, v in zip(columns, values, strict=True)]),)
             for values in batch
@@ -372,7 +230,7 @@ def _by_key(
         return None
     wanted = [json.loads(key) for (key,) in mirror.execute(lacking).fetchall()]
     for start in range(0, len(wanted), FETCH):
-        for values in _select(connection, source, of_keys=wanted[start : start + FETCH]):
+        for values in select(connection, source, of_keys=wanted[start : start + FETCH]):
             change += _put(mirror, _row(source, values, seen))
     mirror.execute("DROP TABLE present")
     return change
@@ -396,109 +254,18 @@ def _appended(
     """Without a key: rows after `last` are added, if as many as before lie up to it."""
     import sqlalchemy as sa
 
-    column = sa.column(source.since or "")
-    up_to = sa.or_(column <= _bound(connection, source, last), column.is_(None))
-    there = connection.execute(sa.select(sa.func.count()).select_from(_table(source)).where(up_to)).scalar()
+    column: Any = sa.column(source.since or "")
+    up_to = sa.or_(column <= bound_of(connection, source, last), column.is_(None))
+    there = connection.execute(sa.select(sa.func.count()).select_from(table_of(source)).where(up_to)).scalar()
     (rows,) = mirror.execute("SELECT count(*) FROM rows").fetchone()
     if there != rows:
         return None
     change = 0
-    for values in _select(connection, source, newer_than=last, strictly=True):
+    for values in select(connection, source, newer_than=last, strictly=True):
         row = _row(source, values, seen)
         mirror.execute("INSERT INTO rows (key, place, cells) VALUES (?, ?, ?)", row)
         change += mirrors.digest(row[2])
     return change
-
-
-# --- statements ---------------------------------------------------------------------------------------
-
-
-def _table(source: Source) -> Any:
-    import sqlalchemy as sa
-
-    return sa.table(source.table, schema=source.schema)
-
-
-def _select(
-    connection: Any,
-    source: Source,
-    *,
-    ordered: bool = False,
-    newer_than: Value = None,
-    strictly: bool = False,
-    only: Sequence[int] = (),
-    of_keys: Sequence[Sequence[Value]] = (),
-) -> Iterator[Sequence[Any]]:
-    """Rows from a cursor that stays with the database."""
-    import sqlalchemy as sa
-
-    positions = only or range(len(source.reading.columns))
-    statement = sa.select(*(source.reading.expressions[at].label(f"_loresmith_{at}") for at in positions))
-    statement = statement.select_from(_table(source))
-    if newer_than is not None:
-        column, bound = sa.column(source.since or ""), _bound(connection, source, newer_than)
-        statement = statement.where(column > bound if strictly else column >= bound)
-    if of_keys:
-        wanted = [
-            sa.and_(
-                *(
-                    sa.column(n) == _literal(connection, source, n, v)
-                    for n, v in zip(source.key, key, strict=True)
-                )
-            )
-            for key in of_keys
-        ]
-        statement = statement.where(sa.or_(*wanted))
-    if ordered and source.key:
-        statement = statement.order_by(*(sa.column(name) for name in source.key))
-    found = connection.execution_options(stream_results=True, yield_per=BATCH).execute(statement)
-    with closing(found):
-        yield from found
-
-
-def _last(connection: Any, source: Source) -> Value:
-    """The highest value of the `since` column, as text where the table is read as text."""
-    import sqlalchemy as sa
-
-    if source.since is None:
-        return None
-    highest: Any = sa.func.max(sa.column(source.since))
-    if connection.dialect.name != "sqlite":
-        highest = sa.cast(highest, sa.Text if connection.dialect.name == "postgresql" else sa.CHAR)
-    found = connection.execute(sa.select(highest).select_from(_table(source))).scalar()
-    return found if isinstance(found, int | float | str) else None
-
-
-def _bound(connection: Any, source: Source, value: Value) -> Any:
-    return _literal(connection, source, source.since or "", value)
-
-
-def _literal(connection: Any, source: Source, column: str, value: Value) -> Any:
-    """`value`, which was read as text, as the database compares it with the column."""
-    import sqlalchemy as sa
-
-    declared = source.reading.columns[source.position(column)]
-    if connection.dialect.name == "postgresql":
-        return sa.cast(sa.bindparam(None, value, sa.Text, unique=True), _written(declared.declared))
-    if connection.dialect.name == "mysql" and declared.type == "integer" and value is not None:
-        return sa.literal(int(value))
-    return sa.literal(value)
-
-
-def _written(declared: str) -> Any:
-    """A type as PostgreSQL wrote it."""
-    import sqlalchemy as sa
-
-    class Written(sa.types.UserDefinedType[Any]):
-        cache_ok = True
-
-        def __init__(self, text: str) -> None:
-            self.text = text
-
-        def get_col_spec(self, **_: Any) -> str:
-            return self.text
-
-    return Written(declared)
 
 
 def _card(mirror: sqlite3.Connection) -> Card:

@@ -18,7 +18,8 @@ from typing import Any
 from loresmith import addresses, mirrors
 from loresmith.errors import SourceError, StorageError
 from loresmith.sources.connecting import Database, Gone, Unreadable, exists
-from loresmith.sources.mirroring import bring_up, describe
+from loresmith.sources.description import describe
+from loresmith.sources.mirroring import bring_up
 from loresmith.types import Failure, SourceItem, SourceSpec
 from loresmith.workspace import translated_os_errors
 
