@@ -19,10 +19,13 @@ from loresmith.answering.text import fold
 from loresmith.locate import locate
 from loresmith.parsing.tables import NAME_SEPARATOR, is_year
 from loresmith.querying import periods
-from loresmith.querying.scales import Scale, in_prose, named, number, uses_comma
+from loresmith.querying.scales import FACTOR, Scale, amounts, in_prose, named, number, uses_comma
 from loresmith.types import Block, Document, Locator
 
 _FOOTNOTE = re.compile(r"(?:\s*(?:\((?:\d{1,2}|[a-z])(?:,\s?\d{1,2})*\)|\[\d{1,2}\]|[*†‡§¹²³⁴-⁹]+))+$", re.I)
+# "Order intake1": the mark of a footnote, where a table has several of them.
+_GLUED = re.compile(r"(?<=[a-z)])\d{1,2}(?=$| \()")
+_CHANGE = re.compile(r"change|variance|growth|difference|increase|decrease|veränderung|abweichung|%|percent")
 # How far around a table its scale is looked for, in blocks.
 _BEFORE, _AFTER = 12, 6
 
@@ -108,6 +111,10 @@ def of(document: Document, table: str) -> Grid | None:
     before, after, caption = _around(document, blocks)
     comma = uses_comma([c for row in body for c in row[1:]])
     scale = _scale(corner, heads, before, after)
+    if _percents(body):
+        scale = "percent"
+    elif not scale:
+        scale = _repeated([c for row in body for c in row[1:]], [*before, *after], comma)
     made = _rows(document, blocks[first:], body, heads, scale, comma)
     if not any(c and c.number is not None for row in made for c in row.cells):
         return None
@@ -176,12 +183,9 @@ def _body(cells: Sequence[Sequence[str]], known: int) -> int:
     last = known
     for at, row in enumerate(cells[known:], start=known):
         values = [c for c in row[1:] if c]
-        if any(number(v) is not None and not is_year(bare(v)) for v in values):
+        if any(number(v) is not None and not _dated(v) for v in values):
             break
-        label = row[0]
-        if len(values) >= 2 or (values and not label):
-            last = at + 1
-        elif values and any(periods.parts(v) for v in values):
+        if len(values) >= 2 or (values and (not row[0] or any(periods.parts(v) for v in values))):
             last = at + 1
     # A lone text over one column opens the body where the heads have already been.
     while (
@@ -195,6 +199,12 @@ def _body(cells: Sequence[Sequence[str]], known: int) -> int:
     return last
 
 
+def _dated(text: str) -> bool:
+    """ "2019", "2018 (4)", "2019 €m"."""
+    shown = bare(text)
+    return is_year(shown) or re.fullmatch(r"(?:FY ?)?(?:19|20)\d\d\s*[^\d.,]{1,6}", shown) is not None
+
+
 def _lone(row: Sequence[str]) -> bool:
     return not row[0] and sum(bool(c) for c in row) == 1
 
@@ -202,10 +212,13 @@ def _lone(row: Sequence[str]) -> bool:
 def _heads(top: Sequence[Sequence[str]], width: int) -> tuple[list[str], list[str]]:
     """One text a column, and what stands in the corner over the labels."""
     levels: list[list[str]] = [[] for _ in range(width)]
+    dated = {c for c in range(1, width) if any(periods.parts(row[c]) for row in top)}
     for row in top:
         levels[0] += [row[0]] if row[0] else []
         filled = [c for c in range(1, width) if row[c]]
         for column, text in _over(row, filled, width).items():
+            if len(filled) == 1 and len(dated) > 1 and column in dated and _CHANGE.search(fold(text)):
+                continue  # "Percent change" stands over the columns that are no years
             if text not in levels[column]:
                 levels[column].append(text)
     return [NAME_SEPARATOR.join(level) for level in levels], levels[0]
@@ -243,6 +256,7 @@ def _rows(
     comma: bool,
 ) -> list[Row]:
     found: list[Row] = []
+    glued = sum(bool(_GLUED.search(row[0])) for row in body) > 1
     sections: list[str] = []
     after_values = False
     notes = {
@@ -260,7 +274,7 @@ def _rows(
             continue  # heads that are said again inside the table
         after_values = True
         number_of = len(found)
-        label = bare(row[0])
+        label = bare(_GLUED.sub("", row[0]) if glued else row[0])
         section = " ".join(bare(s.rstrip(":")) for s in sections)
         cells = [
             None if c in notes else _cell(row[c], number_of, c - 1, (row[0], heads[c], section), scale, comma)
@@ -348,3 +362,31 @@ def _scale(corner: Sequence[str], heads: Sequence[str], before: Sequence[str], a
     if len(told) == 1:
         return told.pop()
     return next((found for text in (*before, *after) if (found := in_prose(text))), "")
+
+
+def _percents(body: Sequence[Sequence[str]]) -> bool:
+    """A table of percentages that shows the sign in its first row only."""
+    filled = [[c for c in row[1:] if c] for row in body]
+    filled = [row for row in filled if row]
+    first = filled[0] if filled else []
+    rest = [c for row in filled[1:] for c in row]
+    return (
+        bool(first)
+        and all("%" in c for c in first)
+        and not any(re.search(r"[$€£¥]", c) for c in rest)
+        and all(abs(n.value) <= 200 for c in rest if (n := number(c)))
+        and any("%" not in c for c in rest)
+    )
+
+
+def _repeated(cells: Sequence[str], texts: Sequence[str], comma: bool) -> Scale:
+    """The scale by which the prose says figures of the table again: 24,193 is "$24.2 million"."""
+    read = [n for c in cells if (n := number(c, comma=comma))]
+    shown = {abs(n.value) for n in read if abs(n.value) >= 100 and n.scale is None}
+    votes: dict[Scale, set[float]] = {"thousand": set(), "million": set()}
+    for text in texts:
+        for amount, step in amounts(text):
+            for scale, held in votes.items():
+                held |= {n for n in shown if abs(n * FACTOR[scale] - amount) <= 0.5 * step}
+    counts = sorted(((len(held), scale) for scale, held in votes.items()), reverse=True)
+    return counts[0][1] if counts[0][0] >= 2 and counts[0][0] > counts[1][0] else ""

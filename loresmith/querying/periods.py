@@ -93,12 +93,17 @@ def period(text: str) -> Period:
     return frozenset().union(*(p for _, p in parts(text)))
 
 
-def without(text: str) -> str:
-    """`text`, folded, without its periods and the words around them."""
+def cut(text: str) -> str:
+    """`text`, folded, without its periods."""
     folded = fold(text)
     for (start, end), _ in reversed(parts(text)):
         folded = f"{folded[:start]} {folded[end:]}"
-    return " ".join(_AROUND.sub(" ", folded).split())
+    return " ".join(folded.split())
+
+
+def without(text: str) -> str:
+    """`text`, folded, without its periods and the words around them."""
+    return " ".join(_AROUND.sub(" ", cut(text)).split())
 
 
 def asked(text: str) -> list[Period]:
@@ -160,3 +165,18 @@ def pick(wanted: Period, among: Iterable[Period]) -> list[Period]:
     if any(kind == "q" for kind, _ in wanted):
         return []
     return [p for p in listed if p and p <= wanted]
+
+
+_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def said(value: Period) -> str:
+    """A period in words: "Q4 2019", "Sep 28, 2019", "2017–2019"."""
+    held = {kind: sorted(n for k, n in value if k == kind) for kind in "yqmd"}
+    years = "–".join(str(y) for y in held["y"])
+    if held["q"]:
+        return f"Q{held['q'][0]} {years}".strip()
+    if held["m"]:
+        month = _NAMES[held["m"][0] - 1]
+        return f"{month} {held['d'][0]}, {years}" if held["d"] else f"{month} {years}"
+    return years

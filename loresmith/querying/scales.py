@@ -19,7 +19,7 @@ _SCALES: tuple[tuple[Scale, str], ...] = (
     (
         "million",
         rf"millions?\b|\bmillion(?:en|es|i)\b|\bmillones\b|\bmilioni\b|\bmio\b|\bmn\b|\bmm\b"
-        rf"|{_CURRENCY}\s?m(?:n|m)?\b|\bm{_CURRENCY}|\bm(?:eur|usd|gbp)\b|000[.,]000s?\b",
+        rf"|{_CURRENCY}\s?m(?:n|m)?\b|\bm{_CURRENCY}|\bm(?:eur|usd|gbp)\b|\b(?:eur|usd|gbp|chf|dkk|sek|nok) ?m\b|000[.,]000s?\b",
     ),
     (
         "thousand",
@@ -154,3 +154,15 @@ def in_prose(text: str) -> Scale:
     if re.search(r"\d\s*(?:thousand|million|billion)", words):
         return ""
     return named(words) or ""
+
+
+def amounts(text: str) -> list[tuple[float, float]]:
+    """The amounts "$24.2 million" in running text, written out, with the step of their last digit."""
+    found = []
+    for match in re.finditer(r"(\d[\d,]*(?:\.\d+)?)\s?(thousand|million|billion)\b", fold(text)):
+        digits = match[1].replace(",", "")
+        factor = FACTOR[_SHORT[match[2]]]
+        decimals = len(digits.partition(".")[2])
+        if len(digits.replace(".", "").lstrip("0")) >= 2:
+            found.append((float(digits) * factor, factor * 10**-decimals))
+    return found

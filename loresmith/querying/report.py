@@ -1,0 +1,275 @@
+"""An answer from a report table, as every face shows it: result, reading, and sentences with citations.
+
+Promises: a figure in a sentence is one of the solution's, rounded as shown; each sentence cites the rows
+that it rests on, word for word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from loresmith.querying import periods
+from loresmith.querying.arithmetic import Solution
+from loresmith.querying.grids import Row
+from loresmith.querying.scales import Scale
+from loresmith.types import BasisRow, BasisTable, Citation, Locator, Sentence, TableResult
+
+Quote = Callable[[str, Locator], Citation | None]
+"""(document, place) -> the passage's words there, None where no passage holds them."""
+
+_CITED = 5
+
+# kind -> pattern; {x} what, {y} of what, {p} when, {v} value, {f} formula, {n} how many, {l} limit.
+_WORDS: dict[str, dict[str, str]] = {
+    "en": {
+        "value": "{x}{p}: {v}",
+        "change": "Change in {x}{p}: {v}",
+        "percent": "Percentage change in {x}{p}: {v}",
+        "sum": "Sum of {x}{p}: {v}",
+        "average": "Average of {x}{p}: {v}",
+        "ratio": "Ratio of {x} to {y}{p}: {v}",
+        "share": "{x} as a share of {y}{p}: {v}",
+        "difference": "{x} minus {y}{p}: {v}",
+        "highest": "{x} was highest in {t}: {v}",
+        "lowest": "{x} was lowest in {t}: {v}",
+        ">": "{x} was above {l} in {t}",
+        "<": "{x} was below {l} in {t}",
+        "count>": "{x} was above {l} in {t} of {n} periods",
+        "count<": "{x} was below {l} in {t} of {n} periods",
+        "periods": "{x} is given for {t}",
+        "points": "percentage points",
+        "thousand": "thousand",
+        "million": "million",
+        "billion": "billion",
+        "total": "total",
+    },
+    "de": {
+        "value": "{x}{p}: {v}",
+        "change": "Veränderung von {x}{p}: {v}",
+        "percent": "Prozentuale Veränderung von {x}{p}: {v}",
+        "sum": "Summe von {x}{p}: {v}",
+        "average": "Durchschnitt von {x}{p}: {v}",
+        "ratio": "Verhältnis von {x} zu {y}{p}: {v}",
+        "share": "Anteil von {x} an {y}{p}: {v}",
+        "difference": "{x} minus {y}{p}: {v}",
+        "highest": "{x} war am höchsten in {t}: {v}",
+        "lowest": "{x} war am niedrigsten in {t}: {v}",
+        ">": "{x} lag über {l} in {t}",
+        "<": "{x} lag unter {l} in {t}",
+        "count>": "{x} lag in {t} von {n} Zeiträumen über {l}",
+        "count<": "{x} lag in {t} von {n} Zeiträumen unter {l}",
+        "periods": "{x} ist angegeben für {t}",
+        "points": "Prozentpunkte",
+        "thousand": "Tsd.",
+        "million": "Mio.",
+        "billion": "Mrd.",
+        "total": "gesamt",
+    },
+}
+
+
+def result(found: Solution, *, limit: int = 100, language: str = "") -> TableResult:
+    """The solution as a result: figures with their unit, formula, reading, the rows it rests on."""
+    unit = _unit(found, language)
+    columns: tuple[str, ...]
+    rows: list[tuple[int | float | str | None, ...]]
+    if found.kind in ("extreme", "filter", "periods") or len(found.labels) > 1:
+        numbers = [*found.numbers, *[None] * len(found.labels)]
+        shown = found.texts if found.kind in ("extreme", "filter", "periods") else found.labels
+        with_numbers = found.kind != "periods"
+        columns = ("", found.name) if with_numbers else ("",)
+        pairs = zip(shown, numbers, strict=False)
+        rows = [(label, _plain(n)) if with_numbers else (label,) for label, n in pairs]
+        units = ("", unit) if with_numbers else ("",)
+    else:
+        columns, units = (_title(found, language),), (unit,)
+        rows = [(_plain(round(n, _places(found))),) for n in found.numbers]
+    return TableResult(
+        sql="",
+        formula=found.formula,
+        reading=reading(found, language),
+        columns=columns,
+        units=units,
+        rows=tuple(rows[:limit]),
+        truncated=len(rows) > limit,
+        basis=(_basis(found),),
+        by="code",
+    )
+
+
+def reading(found: Solution, language: str = "") -> str:
+    """What was done, in words, without the value."""
+    return f"{_title(found, language)} ({found.grid.name})"
+
+
+def sentences(
+    found: Solution, language: str = "", quote: Quote = lambda document, locator: None
+) -> list[Sentence]:
+    """The answer as a sentence that cites its rows.
+
+    quote: finds the row among the passages; where it does not, the row's own text is the quote.
+    """
+    words = _WORDS.get(language, _WORDS["en"])
+    text = _filled(found, language, words[_key(found)])
+    if found.formula:
+        text += f" ({found.formula})"
+    citations = []
+    for row in _rows(found)[:_CITED]:
+        told = quote(found.grid.document, row.locator)
+        citations.append(
+            told or Citation(document=found.grid.document, passage="", locator=row.locator, quote=row.text)
+        )
+    return [Sentence(text=f"{text}.", citations=tuple(citations))]
+
+
+# --- words --------------------------------------------------------------------------------------
+
+
+def _key(found: Solution) -> str:
+    if found.kind == "extreme":
+        return "highest" if found.largest else "lowest"
+    sign = found.limit.sign if found.limit else ">"
+    return {"filter": sign, "count": f"count{sign}"}.get(found.kind, found.kind)
+
+
+def _filled(found: Solution, language: str, pattern: str) -> str:
+    limit = found.limit
+    bound = ""
+    if limit is not None:
+        scale = limit.scale if limit.scale is not None else found.cells[0][1].scale
+        bound = _with_scale(_figure(limit.number, _decimals(limit.number), language), scale, language)
+    names = [_upper(name) for name in found.names]
+    filled = pattern.format(
+        x=_upper(found.name),
+        y=names[1] if len(names) > 1 else "",
+        p=_when(found),
+        v=_shown(found, language),
+        t=", ".join(found.texts),
+        l=bound,
+        n=len(found.cells),
+    )
+    return filled[:1].upper() + filled[1:]
+
+
+def _title(found: Solution, language: str) -> str:
+    pattern = _WORDS.get(language, _WORDS["en"])[_key(found)]
+    return _filled(found, language, pattern.removesuffix(": {v}"))
+
+
+def _upper(name: str) -> str:
+    return " ".join(name.split())
+
+
+def _when(found: Solution) -> str:
+    """ ", 2019", ", 2018 → 2019", ", 2017, 2018, 2019"."""
+    said = list(dict.fromkeys(_short(found, p) for p, _ in found.cells if p))
+    if not said or len(found.labels) > 1:
+        return ""
+    arrow = found.kind in ("change", "percent") and len(said) == 2
+    return f", {' → '.join(said) if arrow else ', '.join(said)}"
+
+
+def _short(found: Solution, period: periods.Period) -> str:
+    year = periods.year_of(period)
+    several = len({p for p, _ in found.cells if periods.year_of(p) == year}) > 1
+    return str(year) if year is not None and not several and len(period) <= 3 else periods.said(period)
+
+
+def _shown(found: Solution, language: str) -> str:
+    """The figure or figures with their scale."""
+    if found.kind == "value" and found.texts:
+        scale = "" if found.scale == "percent" and all("%" in t for t in found.texts) else found.scale
+        values = [_with_scale(t, scale, language) for t in found.texts]
+        if len(found.labels) > 1:
+            return "; ".join(f"{label} {value}" for label, value in zip(found.labels, values, strict=True))
+        return ", ".join(values)
+    points = found.kind in ("change", "difference") and found.scale == "percent"
+    places = _places(found)
+    currency = _currency(found) if found.kind not in ("ratio", "share", "percent", "count") else ""
+    values = []
+    for number in found.numbers:
+        text = currency + _figure(abs(number), places, language)
+        text = f"−{text}" if number < 0 else text
+        if points:
+            values.append(f"{text} {_WORDS.get(language, _WORDS['en'])['points']}")
+        else:
+            values.append(_with_scale(text, found.scale, language))
+    return ", ".join(values)
+
+
+def _with_scale(text: str, scale: Scale, language: str) -> str:
+    if scale == "percent":
+        return text if "%" in text else f"{text} %"
+    return f"{text} {_WORDS.get(language, _WORDS['en'])[scale]}" if scale else text
+
+
+def _figure(number: float, places: int, language: str) -> str:
+    text = f"{number:,.{places}f}"
+    if language in ("de", "es", "it"):
+        return text.translate(str.maketrans(",.", ".,"))
+    return text.replace(",", "\u202f").replace(".", ",") if language == "fr" else text
+
+
+def _decimals(number: float) -> int:
+    return len(f"{number:.6f}".rstrip("0").partition(".")[2])
+
+
+def _places(found: Solution) -> int:
+    """How many places after the point: a sum keeps its cells', a mean or a ratio has two more at most."""
+    if found.kind == "count":
+        return 0
+    own = max((c.decimals for _, c in found.cells), default=0)
+    if found.kind in ("percent", "share", "ratio"):
+        return 2
+    most = own + 2 if found.kind == "average" or found.formula.endswith("/ 2") else own
+    return min(most, max((_decimals(round(n, most)) for n in found.numbers), default=0))
+
+
+def _currency(found: Solution) -> str:
+    """The sign, where the rows that the figure rests on show one and the same."""
+    signs = {c.currency for _, c in found.cells if c.currency}
+    return signs.pop() if len(signs) == 1 and found.scale != "percent" else ""
+
+
+def _unit(found: Solution, language: str) -> str:
+    if found.kind == "count":
+        return ""
+    if found.scale == "percent":
+        return "%"
+    scale = _WORDS.get(language, _WORDS["en"])[found.scale] if found.scale else ""
+    currency = _currency(found) if found.kind not in ("ratio", "share") else ""
+    return f"{currency} {scale}".strip()
+
+
+def _plain(number: float | None) -> int | float | None:
+    if number is None:
+        return None
+    return int(number) if float(number).is_integer() else round(number, 10)
+
+
+# --- what it rests on ---------------------------------------------------------------------------
+
+
+def _rows(found: Solution) -> list[Row]:
+    return [found.grid.rows[n] for n in dict.fromkeys(c.row for _, c in found.cells)]
+
+
+def _basis(found: Solution) -> BasisTable:
+    rows = _rows(found)
+    return BasisTable(
+        document=found.grid.document,
+        table=found.grid.caption or found.grid.table,
+        columns=("", *found.grid.heads),
+        rows=tuple(
+            BasisRow(
+                locator=row.locator,
+                cells=(_label(row), *(cell.text if cell else None for cell in row.cells)),
+            )
+            for row in rows
+        ),
+        total=len(rows),
+    )
+
+
+def _label(row: Row) -> str:
+    return row.label or row.section

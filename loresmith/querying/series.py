@@ -1,0 +1,297 @@
+"""What a phrase means in a report table: the cells that differ only in their period.
+
+"net sales in APAC" is the row "APAC" under the heads "Net sales", one cell a year: a series. A phrase
+is matched to the series whose label, section and head it names, rare words counting more; two that
+fit equally well are no match.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from loresmith.answering.text import stem, words
+from loresmith.querying import periods
+from loresmith.querying.grids import Cell, Grid
+from loresmith.querying.periods import Period
+
+# Words that ask or frame and name nothing in a table.
+FRAME = frozenset(
+    """a about above across after all also altogether an and any are as at be been before being below both by
+    can company company's compared corporation could did do does each end ended ending entity every fiscal
+    following for from fy group had has have her his how i in inc incl include included including into is it
+    its itself last ltd many me more most much of on one only or other's our out over per please reported
+    recorded represented represent respective respectively same show shown shows since table tell than that
+    the their them then there these they this those through to two three four five under up us use using was
+    we were what whats what's when where whether which who whole whose why will with within would year years
+    year's annual annually period periods quarter quarters month months day value values amount amounts figure
+    figures number given give provided provide thousand thousands million millions billion billions dollars
+    dollar usd usds between during against arising came come comes calculated whereby based upon date
+    der die das den dem des ein eine einer eines und oder von vom zum zur im in am an auf für mit wie was
+    welche welcher welches wieviel viel hoch hat hatte war waren ist sind betrug beträgt lag jahr jahre jahren
+    el la los las de del en y o cuál cuánto fue es por para entre año años il lo gli le di del nel nella e
+    quanto qual quale era per tra anno anni du des les au aux et ou quel quelle était combien pour
+    l'année""".split()  # noqa: SIM905
+)
+# Words that may belong to a label or to the operation: they help where the label has them.
+OPTIONAL = frozenset(
+    """total average mean change percentage percent proportion ratio increase decrease difference sum
+    highest lowest largest smallest higher lower larger smaller greater greatest nominal constitution
+    growth absolute out less least maximum minimum grow grew rise rose decline declined increased decreased
+    yearly exceed exceeded count combined
+    summe gesamt durchschnitt durchschnittlich veränderung änderung prozentual prozentuale differenz anteil
+    verhältnis zunahme abnahme höchste höchsten niedrigste niedrigsten größte kleinste prozent suma promedio
+    media variazione variación variation somme moyenne totale porcentaje percentuale pourcentage""".split()  # noqa: SIM905
+)
+
+
+_DIGITS = {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "ten": "10"}
+_CHANGES = frozenset("change variance growth difference increase decrease veränderung delta".split())  # noqa: SIM905
+
+
+def terms(text: str) -> list[str]:
+    """Words as they are compared here: folded, plural and possessive endings taken off."""
+    found: list[str] = []
+    for word in words(text):
+        for part in re.split(r"[-/–]", word):
+            bare = part.strip(".'").removesuffix("'s").removesuffix("'")
+            if re.fullmatch(r"[^\W\d]{4,}\d", bare):  # the mark of a footnote: "year1"
+                bare = bare[:-1]
+            if bare:
+                found.append(_DIGITS.get(bare) or _singular(bare))
+    return found
+
+
+def _singular(word: str) -> str:
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 4 and word.endswith(("sses", "xes", "ches", "shes")):
+        return word[:-2]
+    plural = len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is"))
+    return word[:-1] if plural else word
+
+
+_FRAME = frozenset(_singular(w) for w in FRAME) | FRAME
+_OPTIONAL = frozenset(_singular(w) for w in OPTIONAL)
+
+
+def content(text: str) -> set[str]:
+    """The words that name something."""
+    return {t for t in terms(text) if t not in _FRAME and t not in _OPTIONAL}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Cells of a grid that differ only in their period. `head`: what its columns say beside that."""
+
+    grid: Grid
+    label: str
+    section: str
+    head: str
+    points: tuple[tuple[Period, Cell], ...]
+
+    @property
+    def name(self) -> str:
+        """What it is called in a reading: the label where there is one."""
+        own = self.label or (f"total of {self.section}" if self.section else "total")
+        head = self.head.strip(" ()")
+        return f"{own}, {head}" if head and head.casefold() not in own.casefold() else own
+
+    def at(self, wanted: Period) -> Cell | None:
+        """The cell of a period; None where there is none, or several."""
+        found = periods.pick(wanted, [p for p, _ in self.points])
+        cells = [c for p, c in self.points if p in found]
+        return cells[0] if len(cells) == 1 else None
+
+    def between(self, first: Period, last: Period) -> list[tuple[Period, Cell]]:
+        """The points of all years from one to the other."""
+        low, high = sorted((periods.year_of(first) or 0, periods.year_of(last) or 0))
+        return [(p, c) for p, c in self.points if low <= (periods.year_of(p) or 0) <= high]
+
+
+def series_of(grid: Grid) -> list[Series]:
+    """Every series of numbers in a grid."""
+    column_periods = [periods.period(head) for head in grid.heads]
+    if sum(bool(p) for p in column_periods) >= 1 and len(set(column_periods)) > 1:
+        return _by_columns(grid, column_periods)
+    row_periods = [periods.period(row.label) or periods.period(row.section) for row in grid.rows]
+    if len({p for p in row_periods if p}) >= 2:
+        return _by_rows(grid, row_periods)
+    shared = column_periods[0] if column_periods else frozenset()
+    return [
+        Series(grid=grid, label=row.label, section=row.section, head=head, points=((shared, cell),))
+        for row in grid.rows
+        for head, cell in zip(_own(grid.heads), row.cells, strict=True)
+        if cell is not None and cell.number is not None
+    ]
+
+
+def _own(heads: Sequence[str]) -> list[str]:
+    """The heads without periods and without the levels that stand over all of them."""
+    levels = [[level for level in head.split(" › ") if level] for head in heads]
+    common = set(levels[0]).intersection(*levels[1:]) if len(levels) > 1 else set()
+    return [" ".join(periods.without(level) for level in own if level not in common) for own in levels]
+
+
+def _by_columns(grid: Grid, column_periods: Sequence[Period]) -> list[Series]:
+    own = _own(grid.heads)
+    dated = [p for p in column_periods if p]
+    if len(set(dated)) == len(dated):
+        # Each period stands over one column: what else its head says ("53 weeks") names no series.
+        own = ["" if period else head for head, period in zip(own, column_periods, strict=True)]
+    groups: dict[str, list[int]] = {}
+    for column, head in enumerate(own):
+        groups.setdefault(head if column_periods[column] else f"\0{column}", []).append(column)
+    found = []
+    for row in grid.rows:
+        for columns in groups.values():
+            points = [
+                (column_periods[c], cell)
+                for c in columns
+                if (cell := row.cells[c]) is not None and cell.number is not None
+            ]
+            if points:
+                head = own[columns[0]]
+                found.append(
+                    Series(grid=grid, label=row.label, section=row.section, head=head, points=tuple(points))
+                )
+    return found
+
+
+def _by_rows(grid: Grid, row_periods: Sequence[Period]) -> list[Series]:
+    groups: dict[tuple[str, str, int], list[tuple[Period, Cell]]] = {}
+    own = _own(grid.heads)
+    for row, period in zip(grid.rows, row_periods, strict=True):
+        named = bool(periods.period(row.label))
+        label = periods.without(row.label) if named else row.label
+        section = row.section if named else periods.without(row.section)
+        for column, cell in enumerate(row.cells):
+            if cell is not None and cell.number is not None:
+                groups.setdefault((label, section, column), []).append((period, cell))
+    return [
+        Series(grid=grid, label=label, section=section, head=own[column], points=tuple(points))
+        for (label, section, column), points in groups.items()
+    ]
+
+
+# --- matching -----------------------------------------------------------------------------------
+
+
+# How much a word of the question weighs against a row where only the prose around the table has it.
+PROSE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A series with how well a phrase names it (about 0 to 1.2) and how much of the phrase it covers."""
+
+    series: Series
+    score: float
+    cover: float
+
+
+class Names:
+    """The series of some grids, ready to be matched with many phrases."""
+
+    def __init__(self, grids: Sequence[Grid]) -> None:
+        self.series = [s for grid in grids for s in series_of(grid)]
+        self._own = [
+            (frozenset(_core(s.label)), frozenset(terms(s.section)), frozenset(terms(s.head)), terms(s.label))
+            for s in self.series
+        ]
+        distinct = {own[:3] for own in self._own}
+        self._count = Counter(t for label, section, head in distinct for t in label | section | head)
+        self._total = max(1, len(distinct))
+        self._around = {id(g): frozenset(terms(f"{g.caption} {g.title} {' '.join(g.heads)}")) for g in grids}
+        self._prose = {id(grid): frozenset(terms(grid.around)) for grid in grids}
+
+    def weight(self, term: str) -> float:
+        return 1.0 + math.log(self._total / self._count[term]) if term in self._count else 2.5
+
+    def matches(self, phrase: str) -> list[Match]:
+        """The series that a phrase may mean, best first."""
+        listed = terms(phrase)
+        wanted = {t for t in listed if t not in _FRAME}
+        needed = {t for t in wanted if t not in _OPTIONAL}
+        text = f" {' '.join(listed)} "
+        if not wanted:
+            return []
+        found = []
+        for series, (label, section, head, spelled) in zip(self.series, self._own, strict=True):
+            match = self._match(series, (label, section, head), spelled, wanted, needed, text)
+            if match is not None:
+                found.append(match)
+        return sorted(found, key=lambda m: -m.score)
+
+    def _match(
+        self,
+        series: Series,
+        own: tuple[frozenset[str], frozenset[str], frozenset[str]],
+        spelled: Sequence[str],
+        wanted: set[str],
+        needed: set[str],
+        text: str,
+    ) -> Match | None:
+        label, section, head = own
+        whole = bool(spelled) and f" {' '.join(spelled)} " in text
+        if whole and label <= _FRAME:  # "up to three months": said as it stands, its words count
+            wanted, needed = wanted | label, needed | label
+        all_terms = label | section | head | ({"total"} if not label else set())
+        hit = {t for t in wanted if t in all_terms or _near(t, all_terms)}
+        if not hit & (label | head | section | {"total"}) and not any(_near(t, label) for t in wanted):
+            return None
+        around, prose = self._around[id(series.grid)], self._prose[id(series.grid)]
+        got = possible = 0.0
+        for term in needed | hit:
+            weight = self.weight(term) * (0.5 if term in _OPTIONAL else 1.0)
+            if term in hit:
+                got, possible = got + weight, possible + weight
+            elif term in around:
+                got, possible = got + 0.25 * weight, possible + 0.3 * weight
+            elif term in prose:
+                possible += PROSE * weight
+            else:
+                possible += weight
+        cover = got / possible if possible else 0.0
+        extra = self._share(label, wanted)
+        score = cover - 0.45 * extra - 0.15 * self._share(head, wanted) - 0.05 * self._share(section, wanted)
+        if whole:
+            score += 0.1 + 0.02 * min(5, len(spelled))
+        if head & _CHANGES and not wanted & _CHANGES:
+            score -= 0.3
+        if "total" in wanted and "total" not in all_terms:
+            score -= 0.15
+        return Match(series, score, cover)
+
+    def _share(self, own: frozenset[str], wanted: set[str]) -> float:
+        """How much of a name the phrase does not say."""
+        counted = {t for t in own if t not in _FRAME or t in wanted}
+        total = sum(self.weight(t) for t in counted)
+        missing = sum(
+            self.weight(t) * (0.5 if t in _OPTIONAL else 1.0)
+            for t in counted
+            if t not in wanted and not _near(t, frozenset(wanted))
+        )
+        return missing / total if total else 0.0
+
+
+def _core(label: str) -> list[str]:
+    """The words of a label without what stands in brackets, unless that is all."""
+    return terms(re.sub(r"\([^()]*\)", " ", label)) or terms(label)
+
+
+def _near(term: str, others: frozenset[str] | set[str]) -> bool:
+    """The same word with another ending ("operation", "operating" no; "amortisation", "-zation" yes)."""
+    if term in others:
+        return True
+    if len(term) < 6 or term.isdigit():
+        return False
+    own = stem(term)
+    return any(len(o) >= 6 and (stem(o) == own or _spelling(o) == _spelling(term)) for o in others)
+
+
+def _spelling(word: str) -> str:
+    return word.replace("isation", "ization").replace("ise", "ize").replace("our", "or")
