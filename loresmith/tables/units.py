@@ -47,7 +47,8 @@ _TAIL = re.compile(
 )
 _TAILS = {
     "kwh": "kWh", "kw": "kW", "mw": "MW", "mwh": "MWh", "eur": "EUR", "usd": "USD", "gbp": "GBP",
-    "chf": "CHF", "pct": "%", "percent": "%", "nm": "Nm", "celsius": "°C", "hours": "h", "hrs": "h", "minutes": "min",
+    "chf": "CHF", "pct": "%", "percent": "%", "nm": "Nm", "celsius": "°C", "hours": "h", "hrs": "h",
+    "minutes": "min",
     "mins": "min", "seconds": "s", "secs": "s",
     "mb": "MB", "gb": "GB", "kb": "kB", "hz": "Hz", "m2": "m²",
     "m3": "m³", "sqm": "m²", "sqft": "ft²", "lbs": "lb",
