@@ -300,7 +300,9 @@ def _operators(question: str, words: Sequence[Word], language: str) -> Iterator[
         for last in range(first + 1, min(len(words), first + longest) + 1):
             if any(w.quoted for w in words[first:last]):
                 break
-            kinds = known.get(tuple(w.folded for w in words[first:last]))
+            kinds = known.get(tuple(w.folded for w in words[first:last]), ())
+            if last == first + 1 and (period := vocabulary.periods().get(words[first].folded)):
+                kinds = (*kinds, f"period:{period}")
             if kinds:
                 atom = Atom("operator", first, last, _text(words, first, last), kinds=kinds)
                 yield _Reading(atom, (last - first) * 1.0 + 0.01 * (last - first) ** 2)
