@@ -18,7 +18,7 @@ import string
 from collections.abc import Sequence
 from typing import Any
 
-from loresmith.querying.arithmetic import Solution
+from loresmith.querying.solution import Solution
 
 SCALES = {"hundred": 100.0, "thousand": 1e3, "million": 1e6, "billion": 1e9, "percent": 0.01}
 _QUIET = "'\"\\$€£¥%(),[]"

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from loresmith.answering.text import fold
-from loresmith.querying import periods
+from loresmith.querying import periods, wording
 from loresmith.querying.periods import Period
 from loresmith.querying.scales import FACTOR, Scale, named
 
 Kind = Literal[
     "value", "change", "percent", "sum", "average", "ratio", "share", "difference", "extreme", "filter",
-    "count", "periods",
+    "count", "periods", "top row", "count rows",
 ]  # fmt: skip
 
 
@@ -35,11 +35,11 @@ class Asked:
     """What a question wants.
 
     Attributes:
-        phrases: what it wants it of: two for a ratio, a share, a difference of two things, a sum of two.
+        phrases: what it wants it of: first the whole, then the two parts of a ratio, a share, a
+            difference of two things, a sum of two.
         periods: as they are named, in the question's order.
         spread: the periods are the ends of a span ("2017 to 2019").
         largest: of an extreme.
-        rows: the extreme or the count is over rows, not over years; `phrases[1]` says of which.
         year_average: "the 2019 average X": the mean of the figures at the year's end and the one before.
     """
 
@@ -48,176 +48,86 @@ class Asked:
     periods: tuple[Period, ...]
     spread: bool = False
     largest: bool = True
-    rows: bool = False
     limit: Limit | None = None
     year_average: bool = False
-
-
-_NOT = re.compile(
-    r"^\W*(?:why|how (?:did|does|do|is|are|was|were|has|have|would|will|can|could)\b(?!.*\b(?:much|many)\b)|who|whom"
-    r"|where|when|what (?:does|do|did|caused|drove|led|kind|type|types|method|happened|would|will|can|could)\b"
-    r"|which (?:method|standard|section|note)|warum|weshalb|wieso|wo|wann|wer|por qué|dónde|perché|dove|pourquoi"
-    r"|what (?:is|was|are|were) (?:the )?(?:definition|meaning|reason|reasons|purpose|basis|cause|nature|method))\b"
-    r"|\b(?:consist|consists|consisted|comprise|comprises|comprised|components|factored|defined|mean by|refer to"
-    r"|refers to|due to|attributable to what|explain|explanation|listed|categories|types of)\b"
-)
-_UP = r"increase[ds]?|decrease[ds]?|change[ds]?|growth|grow|grew|decline[ds]?|rise|rose|drop(?:ped)?|difference|fell|fall"
-_PERCENT = re.compile(
-    rf"\b(?:percent(?:age)?|per cent|%|prozentuale?|porcentual|percentuale|pourcentage)(?: point)?s? (?:of )?"
-    rf"(?:(?:increase ?/ ?\(?decrease\)?|{_UP}|veränderung|änderung|cambio|variación|variazione|change))"
-    rf"|\b(?:{_UP}|veränderung|cambio|variación|variazione|variation)\b[^?]*"
-    rf"\b(?:in|by|as|en|in) (?:a )?(?:percent(?:age)?|%|prozent|porcentaje|percentuale|pourcentage)(?!\w| (?:of|points))"
-    rf"|\bchange \(%\)|\bwhat percent(?:age)? (?:did|has|have) [^?]*\b(?:{_UP})\b|\bgrowth rate\b|\byear[- ]on[- ]year\b|\byear[- ]over[- ]year\b|\bby (?:what|how many) percent|\bwachstumsrate\b"
-    rf"|\bvariation en pourcentage|\btasa de crecimiento|\btasso di crescita|\btaux de croissance"
-)
-_CHANGE = re.compile(
-    rf"\b(?:{_UP}|veränderung|änderung|differenz|zunahme|abnahme|unterschied|cambio|variación|diferencia"
-    r"|variazione|differenza|variation|différence|how much (?:more|less|higher|lower))\b"
-)
-_AVERAGE = re.compile(
-    r"\b(?:average|mean|durchschnitt\w*|mittelwert|promedio|moyenne|(?:la|in) media|media d\w+)\b"
-)
-_SUM = re.compile(r"\b(?:total|sum|combined|altogether|summe|insgesamt|suma|somma|somme|totale?)\b")
-_YEAR_AVERAGE = re.compile(r"(?:19|20)\d\d(?:'s)? average\b")
-_BETWEEN = re.compile(
-    r"\b(?:between|from|zwischen|von|entre|tra|de|dal)\b[^?]*?(?:19|20)\d\d[^?]*?\b(?:and|to|und|bis|y|e|et|a|à|al)\b"
-    r"|(?:19|20)\d\d ?(?:-|to|through|until|bis) ?(?:fiscal )?(?:19|20)\d\d"
-)
-_HIGH = r"largest|highest|higher|larger|greater|greatest|most|maximum|biggest|bigger|höchsten?|größten?|höher|größer|mayor|más alto|maggiore|più alto|plus élevée?|plus haute?"
-_LOW = r"lowest|lower|smallest|smaller|least|minimum|fewest|niedrigsten?|kleinsten?|niedriger|kleiner|geringsten?|menor|más bajo|minore|più basso|plus basse?|plus faible"
-_WHICH_YEAR = re.compile(
-    r"\b(?:which|what|welche[msrn]?|en qué|qué|quale|quel(?:le)?|in which|in what)\s+(?:of the )?"
-    r"(?:fiscal |financial |reporting )?(?:years?|periods?|quarters?|fy|jahr(?:en?)?|quartal|años?|ann[oi]|années?)\b"
-)
-_MORE = r"more than|greater than|higher than|larger than|above|over|exceed(?:s|ed|ing)?|at least|mehr als|größer als|über|más de|mayor que|più di|superiore a|plus de|supérieur(?:e)? à"
-_LESS = r"less than|lower than|smaller than|below|under|fewer than|at most|weniger als|kleiner als|unter|menos de|menor que|meno di|inferiore a|moins de|inférieur(?:e)? à"
-_LIMIT = re.compile(
-    rf"\b(?:(?P<more>{_MORE})|(?P<less>{_LESS}))\s*(?:us)?[$€£]?\s?(?P<number>\d[\d,]*(?:\.\d+)?)\s?"
-    r"(?P<scale>%|percent|thousands?|millions?|billions?|k|m|bn)?"
-)
-_HOW_MANY_YEARS = re.compile(
-    r"\b(?:how many|number of)\b[^?]{0,20}?\b(?:years|periods|quarters)\b|\bwie viele jahre\b"
-)
-_RESPECTIVE = re.compile(r"\brespective(?:ly)?\b|\bjeweils\b|\brespectiv|\brispettiv")
-_GIVEN = re.compile(
-    r"\b(?:calculated|recorded|reported|provided?|provides|shown?|shows|presented|computed|compared|available"
-    r"|the table|in the table|given|disclosed|covered|tabulated|included|listed|information)\b"
-)
-_SHARE = (
-    re.compile(
-        r"(?P<a>.+?),? (?:expressed )?as an? (?P<how>percentage|percent|proportion|share|fraction|ratio|%) (?:of|to|over) (?P<b>.+)"
-    ),
-    re.compile(r"\bratio of (?P<a>.+?) to (?P<b>.+)"),
-    re.compile(r"\bverhältnis (?:von|der|des) (?P<a>.+?) zu[rm]? (?P<b>.+)"),
-    re.compile(
-        r"\b(?P<how>percentage|percent|proportion|share|%|percentage constitution|fraction) of (?P<a>.+?),? "
-        r"(?:out of|over|relative to|compared to|to|against|in|within|of|among) (?P<b>(?:the )?(?:total|overall|entire|whole|[a-z’']+ total).+)"
-    ),
-    re.compile(
-        r"\b(?P<how>percentage|percent|proportion|share|%|percentage constitution|fraction) of (?P<a>.+?),? "
-        r"(?:out of|over|relative to|compared to|to|against|in) (?P<b>.+)"
-    ),
-    re.compile(
-        r"\bwhat (?P<how>percentage|percent|proportion|share|%|fraction) of (?P<b>.+?) "
-        r"(?:is|was|were|are|comes? from|came from|(?:is|was|were|are) (?:made up|from|due)|does|did|do|consists? of|consisted of) (?P<a>.+)"
-    ),
-    re.compile(r"\b(?P<how>anteil) (?:von|der|des) (?P<a>.+?) a[nm] (?P<b>.+)"),
-)
-_TWO = (
-    re.compile(
-        r"\b(?:difference|unterschied|differenz|diferencia|differenza|différence)\b.*?\b(?:between|zwischen|entre|tra) (?P<a>.+?) (?:and|und|y|e|et) (?P<b>.+)"
-    ),
-    re.compile(
-        r"\bhow much (?:more|higher|larger|greater) (?:is|was|were|are) (?P<a>.+?) (?:than|as compared to|compared to|over) (?P<b>.+)"
-    ),
-)
-_SUM_OF = re.compile(
-    r"\b(?:sum|total|summe|suma|somma|somme) (?:amount |value )?(?:of|von|de|di|für) (?P<a>.+?) (?:and|plus|und|y|e|et) (?P<b>.+)"
-)
 
 
 def read(question: str) -> Asked | None:
     """What a question wants of a report table; None where it wants something else."""
     folded = fold(question).strip(" ?.!")
-    if _NOT.search(folded):
+    if wording.OTHER.search(folded):
         return None
     asked = tuple(periods.asked(question))
     phrase = _phrase(folded)
-    spread = len(asked) == 2 and _BETWEEN.search(folded) is not None
+    spread = len(asked) == 2 and wording.BETWEEN.search(folded) is not None
     limit = _limit(folded)
-    if _HOW_MANY_YEARS.search(folded) and limit:
-        return Asked(
-            kind="count", phrases=(_without_limit(phrase),), periods=asked, spread=spread, limit=limit
-        )
-    if _WHICH_YEAR.search(folded):
+    if limit and wording.HOW_MANY.search(folded):
+        years = wording.HOW_MANY_YEARS.search(folded)
+        kind: Kind = "count" if years else "count rows"
+        return Asked(kind=kind, phrases=(_unlimited(phrase),), periods=asked, spread=spread, limit=limit)
+    if wording.WHICH_YEAR.search(folded):
         return _which_year(folded, phrase, asked, limit)
-    share = _share(folded, asked)
-    if share is not None:
-        return share
-    if _RESPECTIVE.search(folded) and len(asked) > 1 and not _AVERAGE.search(folded):
+    extreme = wording.HIGH.search(folded) or wording.LOW.search(folded)
+    which = wording.WHICH.search(folded)
+    if which and extreme:
+        if wording.NTH.search(folded):
+            return None
+        largest = wording.HIGH.search(folded) is not None
+        return Asked(kind="top row", phrases=(phrase, which["noun"]), periods=asked, largest=largest)
+    return _share(folded, asked) or _figure(folded, phrase, asked, spread)
+
+
+def _figure(folded: str, phrase: str, asked: tuple[Period, ...], spread: bool) -> Asked:
+    average, change = wording.AVERAGE.search(folded), wording.CHANGE.search(folded)
+    if wording.RESPECTIVE.search(folded) and len(asked) > 1 and not average:
         return Asked(kind="value", phrases=(phrase,), periods=asked)
-    if _PERCENT.search(folded) and "absolute" not in folded:
+    if wording.PERCENT.search(folded) and "absolute" not in folded:
         return Asked(kind="percent", phrases=(phrase,), periods=asked)
-    average = _AVERAGE.search(folded)
-    if _CHANGE.search(folded) and not (
-        average and average.start() < (_CHANGE.search(folded) or average).start()
-    ):
-        return _change(folded, phrase, asked)
+    if change and not (average and average.start() < change.start()):
+        return _change(folded, phrase, asked, averaged=average is not None)
     if average:
-        return Asked(
-            kind="average", phrases=(phrase,), periods=asked, spread=spread,
-            year_average=_YEAR_AVERAGE.search(folded) is not None,
-        )  # fmt: skip
-    if _SUM.search(folded):
-        found = _SUM_OF.search(folded)
-        if found and len(asked) <= 1:
-            parts = (_phrase(found["a"]), _phrase(found["b"]))
-            return Asked(kind="sum", phrases=(phrase, *parts), periods=asked)
-        return Asked(kind="sum", phrases=(phrase,), periods=asked, spread=spread)
+        yearly = wording.YEAR_AVERAGE.search(folded) is not None
+        return Asked(kind="average", phrases=(phrase,), periods=asked, spread=spread, year_average=yearly)
+    if wording.SUM.search(folded):
+        found = wording.SUM_OF.search(folded)
+        parts = (_phrase(found["a"]), _phrase(found["b"])) if found and len(asked) <= 1 else ()
+        return Asked(kind="sum", phrases=(phrase, *parts), periods=asked, spread=spread)
     return Asked(kind="value", phrases=(phrase,), periods=asked)
 
 
 def _which_year(folded: str, phrase: str, asked: tuple[Period, ...], limit: Limit | None) -> Asked | None:
     if limit:
-        return Asked(kind="filter", phrases=(_without_limit(phrase),), periods=asked, limit=limit)
-    high, low = re.search(rf"\b(?:{_HIGH})\b", folded), re.search(rf"\b(?:{_LOW})\b", folded)
+        return Asked(kind="filter", phrases=(_unlimited(phrase),), periods=asked, limit=limit)
+    high, low = wording.HIGH.search(folded), wording.LOW.search(folded)
     if high or low:
-        return Asked(kind="extreme", phrases=(phrase,), periods=asked, largest=not low or bool(high))
-    return Asked(kind="periods", phrases=(phrase,), periods=asked) if _GIVEN.search(folded) else None
+        if wording.NTH.search(folded):
+            return None
+        return Asked(kind="extreme", phrases=(phrase,), periods=asked, largest=high is not None)
+    given = wording.GIVEN.search(folded)
+    return Asked(kind="periods", phrases=(phrase,), periods=asked) if given else None
 
 
 def _share(folded: str, asked: tuple[Period, ...]) -> Asked | None:
-    if _PERCENT.search(folded) and " as a " not in folded:
+    if wording.PERCENT.search(folded) and " as a " not in folded:
         return None
-    for pattern in _SHARE:
+    for pattern in wording.SHARES:
         found = pattern.search(folded)
         if found:
             how = found.groupdict().get("how") or "ratio"
-            kind: Kind = (
-                "share"
-                if how in ("percentage", "percent", "%", "share", "anteil") or "const" in how
-                else "ratio"
-            )
-            if how == "share" and "market" in folded:
-                return None
-            parts = (_phrase(found["a"]), _phrase(found["b"]))
-            return Asked(kind=kind, phrases=parts, periods=asked)
+            kind: Kind = "share" if how in wording.PERCENT_KINDS or "const" in how else "ratio"
+            return Asked(kind=kind, phrases=(_phrase(found["a"]), _phrase(found["b"])), periods=asked)
     return None
 
 
-def _change(folded: str, phrase: str, asked: tuple[Period, ...]) -> Asked:
-    if len(asked) <= 1 or not re.search(
-        r"\b(?:between|from)\W+(?:fiscal |the |years? )*(?:19|20)\d\d", folded
-    ):
-        for pattern in _TWO:
+def _change(folded: str, phrase: str, asked: tuple[Period, ...], *, averaged: bool) -> Asked:
+    if len(asked) <= 1 or not wording.FROM_YEAR.search(folded):
+        for pattern in wording.TWO:
             found = pattern.search(folded)
-            if found and _phrase(found["a"]) and _phrase(found["b"]):
-                parts = (_phrase(found["a"]), _phrase(found["b"]))
+            parts = (_phrase(found["a"]), _phrase(found["b"])) if found else ()
+            if parts and all(parts):
                 return Asked(kind="difference", phrases=(phrase, *parts), periods=asked)
-    return Asked(
-        kind="change", phrases=(phrase,), periods=asked,
-        year_average=_AVERAGE.search(folded) is not None and len(asked) > 1,
-    )  # fmt: skip
+    yearly = averaged and len(asked) > 1
+    return Asked(kind="change", phrases=(phrase,), periods=asked, year_average=yearly)
 
 
 def _phrase(text: str) -> str:
@@ -226,18 +136,20 @@ def _phrase(text: str) -> str:
 
 
 def _limit(folded: str) -> Limit | None:
-    found = _LIMIT.search(folded)
+    found = wording.LIMIT.search(folded)
     if found is None:
         return None
-    return Limit(
-        sign=">" if found["more"] else "<",
-        number=float(found["number"].replace(",", "")),
-        scale=named(f"({found['scale']})") if found["scale"] else None,
-    )
+    number = float(found["number"].replace(",", ""))
+    if not found["scale"] and 1900 <= number <= 2100 and "," not in found["number"]:
+        return None  # "over 2018"
+    scale = named(f"({found['scale']})") if found["scale"] else None
+    if found["scale"] in ("k", "m", "bn"):
+        scale = {"k": "thousand", "m": "million", "bn": "billion"}[found["scale"]]  # type: ignore[assignment]
+    return Limit(sign=">" if found["more"] else "<", number=number, scale=scale)
 
 
-def _without_limit(phrase: str) -> str:
-    return " ".join(_LIMIT.sub(" ", phrase).split())
+def _unlimited(phrase: str) -> str:
+    return " ".join(wording.LIMIT.sub(" ", phrase).split())
 
 
 def in_scale(limit: Limit, scale: Scale) -> float:

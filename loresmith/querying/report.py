@@ -6,18 +6,79 @@ that it rests on, word for word.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from loresmith.querying import periods
-from loresmith.querying.arithmetic import Solution
+from loresmith.querying import grids, periods
+from loresmith.querying.arithmetic import solve
 from loresmith.querying.grids import Row
 from loresmith.querying.scales import Scale
-from loresmith.types import BasisRow, BasisTable, Citation, Locator, Sentence, TableResult
+from loresmith.querying.solution import Solution
+from loresmith.types import (
+    BasisRow,
+    BasisTable,
+    Citation,
+    Document,
+    Hit,
+    Locator,
+    Sentence,
+    TableResult,
+)
 
 Quote = Callable[[str, Locator], Citation | None]
 """(document, place) -> the passage's words there, None where no passage holds them."""
 
 _CITED = 5
+# Tables that are looked at, and how long they may be: longer ones are data, not report tables.
+_TABLES, _ROWS = 8, 300
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What a report table answers: `confidence` is the share of such answers that were right."""
+
+    solution: Solution
+    result: TableResult
+    sentences: tuple[Sentence, ...]
+    confidence: float
+
+
+def ask(
+    question: str,
+    hits: Sequence[Hit],
+    document_of: Callable[[str], Document],
+    *,
+    language: str = "",
+    quote: Quote = lambda document, locator: None,
+    limit: int = 100,
+) -> Reported | None:
+    """The answer that the tables around the hits give by code; None where that is not sure.
+
+    Args:
+        document_of: a document by its id, whole.
+    """
+    found: dict[tuple[str, str], grids.Grid | None] = {}
+    texts = []
+    for hit in hits:
+        document, place = document_of(hit.passage.document), hit.passage.locator
+        near = grids.near(document, place.start or 0, place.end or 0)
+        if not near:
+            texts.append(hit.passage.text)
+        for table in near:
+            key = (document.id, table)
+            if key not in found and len(found) < _TABLES:
+                found[key] = grids.of(document, table)
+    chosen = [grid for grid in found.values() if grid is not None and len(grid.rows) <= _ROWS]
+    solution = solve(question, chosen, texts, language) if chosen else None
+    if solution is None:
+        return None
+    return Reported(
+        solution,
+        result(solution, limit=limit, language=language),
+        tuple(sentences(solution, language, quote)),
+        solution.confidence,
+    )
+
 
 # kind -> pattern; {x} what, {y} of what, {p} when, {v} value, {f} formula, {n} how many, {l} limit.
 _WORDS: dict[str, dict[str, str]] = {
@@ -34,6 +95,10 @@ _WORDS: dict[str, dict[str, str]] = {
         "lowest": "{x} was lowest in {t}: {v}",
         ">": "{x} was above {l} in {t}",
         "<": "{x} was below {l} in {t}",
+        "top highest": "{t} has the highest figure{p}: {v}",
+        "top lowest": "{t} has the lowest figure{p}: {v}",
+        "rows>": "{t} of {n} rows are above {l}{p}",
+        "rows<": "{t} of {n} rows are below {l}{p}",
         "count>": "{x} was above {l} in {t} of {n} periods",
         "count<": "{x} was below {l} in {t} of {n} periods",
         "periods": "{x} is given for {t}",
@@ -56,6 +121,10 @@ _WORDS: dict[str, dict[str, str]] = {
         "lowest": "{x} war am niedrigsten in {t}: {v}",
         ">": "{x} lag über {l} in {t}",
         "<": "{x} lag unter {l} in {t}",
+        "top highest": "{t} hat den höchsten Wert{p}: {v}",
+        "top lowest": "{t} hat den niedrigsten Wert{p}: {v}",
+        "rows>": "{t} von {n} Zeilen liegen über {l}{p}",
+        "rows<": "{t} von {n} Zeilen liegen unter {l}{p}",
         "count>": "{x} lag in {t} von {n} Zeiträumen über {l}",
         "count<": "{x} lag in {t} von {n} Zeiträumen unter {l}",
         "periods": "{x} ist angegeben für {t}",
@@ -73,9 +142,10 @@ def result(found: Solution, *, limit: int = 100, language: str = "") -> TableRes
     unit = _unit(found, language)
     columns: tuple[str, ...]
     rows: list[tuple[int | float | str | None, ...]]
-    if found.kind in ("extreme", "filter", "periods") or len(found.labels) > 1:
+    named = found.kind in ("extreme", "filter", "periods", "top row")
+    if named or len(found.labels) > 1:
         numbers = [*found.numbers, *[None] * len(found.labels)]
-        shown = found.texts if found.kind in ("extreme", "filter", "periods") else found.labels
+        shown = found.texts if named else found.labels
         with_numbers = found.kind != "periods"
         columns = ("", found.name) if with_numbers else ("",)
         pairs = zip(shown, numbers, strict=False)
@@ -126,10 +196,11 @@ def sentences(
 
 
 def _key(found: Solution) -> str:
-    if found.kind == "extreme":
-        return "highest" if found.largest else "lowest"
+    if found.kind in ("extreme", "top row"):
+        which = "highest" if found.largest else "lowest"
+        return which if found.kind == "extreme" else f"top {which}"
     sign = found.limit.sign if found.limit else ">"
-    return {"filter": sign, "count": f"count{sign}"}.get(found.kind, found.kind)
+    return {"filter": sign, "count": f"count{sign}", "count rows": f"rows{sign}"}.get(found.kind, found.kind)
 
 
 def _filled(found: Solution, language: str, pattern: str) -> str:
@@ -185,7 +256,9 @@ def _shown(found: Solution, language: str) -> str:
         return ", ".join(values)
     points = found.kind in ("change", "difference") and found.scale == "percent"
     places = _places(found)
-    currency = _currency(found) if found.kind not in ("ratio", "share", "percent", "count") else ""
+    currency = (
+        _currency(found) if found.kind not in ("ratio", "share", "percent", "count", "count rows") else ""
+    )
     values = []
     for number in found.numbers:
         text = currency + _figure(abs(number), places, language)
@@ -216,7 +289,7 @@ def _decimals(number: float) -> int:
 
 def _places(found: Solution) -> int:
     """How many places after the point: a sum keeps its cells', a mean or a ratio has two more at most."""
-    if found.kind == "count":
+    if found.kind in ("count", "count rows"):
         return 0
     own = max((c.decimals for _, c in found.cells), default=0)
     if found.kind in ("percent", "share", "ratio"):
@@ -232,7 +305,7 @@ def _currency(found: Solution) -> str:
 
 
 def _unit(found: Solution, language: str) -> str:
-    if found.kind == "count":
+    if found.kind in ("count", "count rows"):
         return ""
     if found.scale == "percent":
         return "%"
@@ -251,6 +324,10 @@ def _plain(number: float | None) -> int | float | None:
 
 
 def _rows(found: Solution) -> list[Row]:
+    if found.chosen is not None:  # the row that won first
+        first = found.chosen[1].row
+        rest = [c.row for _, c in found.cells if c.row != first]
+        return [found.grid.rows[n] for n in dict.fromkeys([first, *rest])]
     return [found.grid.rows[n] for n in dict.fromkeys(c.row for _, c in found.cells)]
 
 

@@ -19,7 +19,8 @@ _SCALES: tuple[tuple[Scale, str], ...] = (
     (
         "million",
         rf"millions?\b|\bmillion(?:en|es|i)\b|\bmillones\b|\bmilioni\b|\bmio\b|\bmn\b|\bmm\b"
-        rf"|{_CURRENCY}\s?m(?:n|m)?\b|\bm{_CURRENCY}|\bm(?:eur|usd|gbp)\b|\b(?:eur|usd|gbp|chf|dkk|sek|nok) ?m\b|000[.,]000s?\b",
+        rf"|{_CURRENCY}\s?m(?:n|m)?\b|\bm{_CURRENCY}|\bm(?:eur|usd|gbp)\b"
+        r"|\b(?:eur|usd|gbp|chf|dkk|sek|nok) ?m\b|000[.,]000s?\b",
     ),
     (
         "thousand",
@@ -32,8 +33,8 @@ _PERCENT = re.compile(r"%|\bper\s?cent\b|\bpercent(?:age)?\b|\bprozent\b|\bpor c
 # What is counted by itself whatever the table's scale is.
 _PLAIN = re.compile(
     r"\bper (?:[\w-]+ )?(?:share|unit|ads|ordinary share|employee|day|barrel|ounce|tonne|ton)\b|\bcents?\b"
-    r"|\beps\b|\bje aktie\b|\bpor acción\b|\bper azione\b|\bpar action\b|\bratio\b|\b(?:in )?years?\)|\(days?\)"
-    r"|\bnumber of (?:employees|stores|locations|customers|countries)\b|\(x\)"
+    r"|\beps\b|\bje aktie\b|\bpor acción\b|\bper azione\b|\bpar action\b|\bratio\b|\b(?:in )?years?\)"
+    r"|\(days?\)|\bnumber of (?:employees|stores|locations|customers|countries)\b|\(x\)"
 )
 _PROSE = re.compile(
     r"(?:\b(?:in|of|are|expressed in|stated in|presented in|amounts in|dollars in)\s+"
@@ -48,7 +49,8 @@ _NUMBER = re.compile(
 )
 _DASH = re.compile(r"(?:[-–—−‐]+|nil|-\s*%|–\s*%|—\s*%)")
 _TAIL = re.compile(
-    r"^(?P<percent>%|per ?cent|percent)?\s*(?P<scale>thousand|million|billion|bn|mn|m|k|mio\.?|mrd\.?|tsd\.?)?"
+    r"^(?P<percent>%|per ?cent|percent)?\s*"
+    r"(?P<scale>thousand|million|billion|bn|mn|m|k|mio\.?|mrd\.?|tsd\.?)?"
     r"(?:\s*(?:x|pts?|pp|bps|years?|days?|cents?|p|shares?))?$"
 )
 _SHORT: dict[str, Scale] = {

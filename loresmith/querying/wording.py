@@ -1,292 +1,168 @@
-"""The words that queries and results are said in, by language."""
+"""The words by which questions about report tables say what they want (en, de, es, it, fr).
+
+Patterns over folded text; operations.py says in which order they count.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
 
-LANGUAGES = ("en", "de", "es", "it", "fr")
-_TABLE: Mapping[str, tuple[str, str, str, str, str]] = {
-    # what                 en, de, es, it, fr; {0}, {1} stand for what it is said of
-    "rows": ("number of rows", "Anzahl der Zeilen", "número de filas", "numero di righe", "nombre de lignes"),
-    "count": ("number of {0}", "Anzahl {0}", "número de {0}", "numero di {0}", "nombre de {0}"),
-    "different": (
-        "number of different {0}",
-        "Anzahl verschiedener {0}",
-        "número de {0} diferentes",
-        "numero di {0} diversi",
-        "nombre de {0} différents",
-    ),
-    "sum": ("sum of {0}", "Summe von {0}", "suma de {0}", "somma di {0}", "somme de {0}"),
-    "avg": ("average of {0}", "Durchschnitt von {0}", "promedio de {0}", "media di {0}", "moyenne de {0}"),
-    "min": (
-        "lowest {0}",
-        "kleinster Wert von {0}",
-        "valor mínimo de {0}",
-        "valore minimo di {0}",
-        "plus petite valeur de {0}",
-    ),
-    "max": (
-        "highest {0}",
-        "größter Wert von {0}",
-        "valor máximo de {0}",
-        "valore massimo di {0}",
-        "plus grande valeur de {0}",
-    ),
-    "first": ("earliest {0}", "frühester Wert von {0}", "primera {0}", "prima {0}", "première {0}"),
-    "last": ("latest {0}", "spätester Wert von {0}", "última {0}", "ultima {0}", "dernière {0}"),
-    "list": ("list of {0}", "Liste von {0}", "lista de {0}", "elenco di {0}", "liste de {0}"),
-    "year": ("year of {0}", "Jahr von {0}", "año de {0}", "anno di {0}", "année de {0}"),
-    "month": ("month of {0}", "Monat von {0}", "mes de {0}", "mese di {0}", "mois de {0}"),
-    "day": ("day of {0}", "Tag von {0}", "día de {0}", "giorno di {0}", "jour de {0}"),
-    "of": ("{0} of {1}", "{0} von {1}", "{0} de {1}", "{0} di {1}", "{0} de {1}"),
-    "distinct": ("different {0}", "verschiedene {0}", "{0} diferentes", "{0} diversi", "{0} différents"),
-    "where": ("where", "wo", "donde", "dove", "où"),
-    "and": ("and", "und", "y", "e", "et"),
-    "or": ("or", "oder", "o", "o", "ou"),
-    "not": ("not ({0})", "nicht ({0})", "no ({0})", "non ({0})", "pas ({0})"),
-    "by": ("by {0}", "je {0}", "por {0}", "per {0}", "par {0}"),
-    "=": ("{0} is {1}", "{0} gleich {1} ist", "{0} es {1}", "{0} è {1}", "{0} est {1}"),
-    "!=": ("{0} is not {1}", "{0} nicht {1} ist", "{0} no es {1}", "{0} non è {1}", "{0} n'est pas {1}"),
-    ">": (
-        "{0} is over {1}",
-        "{0} über {1} liegt",
-        "{0} es mayor que {1}",
-        "{0} è maggiore di {1}",
-        "{0} dépasse {1}",
-    ),
-    ">=": (
-        "{0} is at least {1}",
-        "{0} mindestens {1} ist",
-        "{0} es al menos {1}",
-        "{0} è almeno {1}",
-        "{0} est au moins {1}",
-    ),
-    "<": (
-        "{0} is under {1}",
-        "{0} unter {1} liegt",
-        "{0} es menor que {1}",
-        "{0} è minore di {1}",
-        "{0} est inférieur à {1}",
-    ),
-    "<=": (
-        "{0} is at most {1}",
-        "{0} höchstens {1} ist",
-        "{0} es como máximo {1}",
-        "{0} è al massimo {1}",
-        "{0} est au plus {1}",
-    ),
-    ">date": (
-        "{0} is after {1}",
-        "{0} nach {1} liegt",
-        "{0} es después de {1}",
-        "{0} è dopo {1}",
-        "{0} est après {1}",
-    ),
-    ">=date": (
-        "{0} is {1} or later",
-        "{0} {1} oder später ist",
-        "{0} es {1} o después",
-        "{0} è {1} o dopo",
-        "{0} est {1} ou après",
-    ),
-    "<date": (
-        "{0} is before {1}",
-        "{0} vor {1} liegt",
-        "{0} es antes de {1}",
-        "{0} è prima di {1}",
-        "{0} est avant {1}",
-    ),
-    "<=date": (
-        "{0} is {1} or earlier",
-        "{0} {1} oder früher ist",
-        "{0} es {1} o antes",
-        "{0} è {1} o prima",
-        "{0} est {1} ou avant",
-    ),
-    "between": (
-        "{0} is between {1} and {2}",
-        "{0} zwischen {1} und {2} liegt",
-        "{0} está entre {1} y {2}",
-        "{0} è tra {1} e {2}",
-        "{0} est entre {1} et {2}",
-    ),
-    "in": (
-        "{0} is one of {1}",
-        "{0} eines von {1} ist",
-        "{0} es uno de {1}",
-        "{0} è uno di {1}",
-        "{0} est l'un de {1}",
-    ),
-    "within": ("{0} is in {1}", "{0} in {1} liegt", "{0} es en {1}", "{0} è nel {1}", "{0} est en {1}"),
-    "among": (
-        "{0} is among: {1}",
-        "{0} darunter ist: {1}",
-        "{0} está entre: {1}",
-        "{0} è tra: {1}",
-        "{0} est parmi : {1}",
-    ),
-    "not among": (
-        "{0} is not among: {1}",
-        "{0} nicht darunter ist: {1}",
-        "{0} no está entre: {1}",
-        "{0} non è tra: {1}",
-        "{0} n'est pas parmi : {1}",
-    ),
-    "exists": ("there is: {0}", "es gibt: {0}", "hay: {0}", "c'è: {0}", "il y a : {0}"),
-    "empty": ("{0} is empty", "{0} leer ist", "{0} está vacío", "{0} è vuoto", "{0} est vide"),
-    "filled": ("{0} is given", "{0} angegeben ist", "{0} está indicado", "{0} è indicato", "{0} est indiqué"),
-    "contains": (
-        "{0} contains {1}",
-        "{0} {1} enthält",
-        "{0} contiene {1}",
-        "{0} contiene {1}",
-        "{0} contient {1}",
-    ),
-    "begins": (
-        "{0} begins with {1}",
-        "{0} mit {1} beginnt",
-        "{0} empieza por {1}",
-        "{0} inizia con {1}",
-        "{0} commence par {1}",
-    ),
-    "ends": (
-        "{0} ends with {1}",
-        "{0} mit {1} endet",
-        "{0} termina en {1}",
-        "{0} finisce con {1}",
-        "{0} finit par {1}",
-    ),
-    "like": (
-        "{0} looks like {1}",
-        "{0} wie {1} aussieht",
-        "{0} es como {1}",
-        "{0} è come {1}",
-        "{0} ressemble à {1}",
-    ),
-    "yes": ("yes", "ja", "sí", "sì", "oui"),
-    "no": ("no", "nein", "no", "no", "non"),
-    "having": ("only where {0}", "nur wo {0}", "solo donde {0}", "solo dove {0}", "seulement où {0}"),
-    "highest": (
-        "highest first",
-        "größte zuerst",
-        "de mayor a menor",
-        "dal maggiore al minore",
-        "du plus grand au plus petit",
-    ),
-    "lowest": (
-        "lowest first",
-        "kleinste zuerst",
-        "de menor a mayor",
-        "dal minore al maggiore",
-        "du plus petit au plus grand",
-    ),
-    "latest": (
-        "latest first",
-        "neueste zuerst",
-        "primero lo más reciente",
-        "prima i più recenti",
-        "les plus récents d'abord",
-    ),
-    "earliest": (
-        "earliest first",
-        "älteste zuerst",
-        "primero lo más antiguo",
-        "prima i più vecchi",
-        "les plus anciens d'abord",
-    ),
-    "a-z": (
-        "in alphabetical order",
-        "alphabetisch",
-        "en orden alfabético",
-        "in ordine alfabetico",
-        "par ordre alphabétique",
-    ),
-    "z-a": (
-        "in reverse alphabetical order",
-        "alphabetisch rückwärts",
-        "en orden alfabético inverso",
-        "in ordine alfabetico inverso",
-        "par ordre alphabétique inverse",
-    ),
-    "ordered": ("by {0} {1}", "nach {0} {1}", "por {0} {1}", "per {0} {1}", "par {0} {1}"),
-    "only first": (
-        "only the first",
-        "nur die erste Zeile",
-        "solo la primera",
-        "solo la prima",
-        "seulement la première",
-    ),
-    "first n": ("the first {0}", "die ersten {0}", "las primeras {0}", "le prime {0}", "les {0} premières"),
-    "after n": (
-        "after the first {0}",
-        "nach den ersten {0}",
-        "después de las primeras {0}",
-        "dopo le prime {0}",
-        "après les {0} premières",
-    ),
-    "per": (
-        "{0} divided by {1}",
-        "{0} geteilt durch {1}",
-        "{0} dividido por {1}",
-        "{0} diviso {1}",
-        "{0} divisé par {1}",
-    ),
-    "percent": (
-        "{0} in percent of {1}",
-        "{0} in Prozent von {1}",
-        "{0} en porcentaje de {1}",
-        "{0} in percentuale di {1}",
-        "{0} en pour cent de {1}",
-    ),
-    "else": (
-        "{0} where it is empty",
-        "{0}, wo es leer ist",
-        "{0} donde está vacío",
-        "{0} dove è vuoto",
-        "{0} où c'est vide",
-    ),
-    "rounded": ("{0}, rounded", "{0}, gerundet", "{0}, redondeado", "{0}, arrotondato", "{0}, arrondi"),
-    "if": ("{0} if {1}", "{0}, falls {1}", "{0} si {1}", "{0} se {1}", "{0} si {1}"),
-    "otherwise": ("otherwise {0}", "sonst {0}", "si no {0}", "altrimenti {0}", "sinon {0}"),
-    "today": ("today", "heute", "hoy", "oggi", "aujourd'hui"),
-    "together": (
-        "{0}, together with {1}",
-        "{0}, zusammen mit {1}",
-        "{0}, junto con {1}",
-        "{0}, insieme a {1}",
-        "{0}, avec {1}",
-    ),
-    "without": ("{0}, without {1}", "{0}, ohne {1}", "{0}, sin {1}", "{0}, senza {1}", "{0}, sans {1}"),
-    "common": (
-        "both in {0} and in {1}",
-        "sowohl in {0} als auch in {1}",
-        "tanto en {0} como en {1}",
-        "sia in {0} sia in {1}",
-        "à la fois dans {0} et {1}",
-    ),
-    "with": ("{0} ({1})", "{0} ({1})", "{0} ({1})", "{0} ({1})", "{0} ({1})"),
-    # results
-    "nothing": (
-        "No row matches",
-        "Keine Zeile passt",
-        "Ninguna fila coincide",
-        "Nessuna riga corrisponde",
-        "Aucune ligne ne correspond",
-    ),
-    "found": ("{0} rows", "{0} Zeilen", "{0} filas", "{0} righe", "{0} lignes"),
-    "more than": (
-        "more than {0} rows",
-        "mehr als {0} Zeilen",
-        "más de {0} filas",
-        "più di {0} righe",
-        "plus de {0} lignes",
-    ),
-    "the first": ("the first {0}", "die ersten {0}", "las primeras {0}", "le prime {0}", "les {0} premières"),
-    "no value": ("no value", "kein Wert", "sin valor", "nessun valore", "aucune valeur"),
-}
+YEAR = r"(?:19|20)\d\d"
 
 
-def words(language: str) -> Mapping[str, str]:
-    """The words of a language; English where it is not one of ours."""
-    at = LANGUAGES.index(language) if language in LANGUAGES else 0
-    return {key: row[at] for key, row in _TABLE.items()}
+def either(*lines: str) -> str:
+    """A group of alternatives, given as lines of words divided by "/"."""
+    return "(?:" + "|".join(part.strip() for line in lines for part in line.split("/")) + ")"
+
+
+_MOVE = either(
+    r"increase[ds]? / decrease[ds]? / change[ds]? / growth / grow / grew / decline[ds]? / rise / rose",
+    r"drop(?:ped)? / difference / fell / fall / veränderung / änderung / cambio / variación / variazione",
+    r"variation / zunahme / abnahme",
+)
+_PERCENT_WORD = either(
+    "percent(?:age)? / per cent / % / prozent(?:uale?)? / porcentual / porcentaje / percentuale / pourcentage"
+)
+_HOW_MUCH = either("how much", "how many", "wie ?viel", "cuánto", "quanto", "combien")
+
+# Reasons, definitions, lists of names: not for arithmetic.
+OTHER = re.compile(
+    r"^\W*(?:"
+    + either(
+        r"why / who / whom / whose / where / when / warum / weshalb / wieso / wo / wann / wer",
+        r"por qué / dónde / cuándo / quién / perché / dove / quando / chi / pourquoi / où / quand / qui",
+        r"how (?:did|does|do|is|are|was|were|has|have|would|will|can|could)\b(?!.*\b(?:much|many)\b)",
+        r"what (?:does|do|did|caused|drove|led|kind|types?|method|happened|would|will|can|could)",
+        r"what (?:is|was|are|were) (?:the )?(?:definition|meaning|reasons?|purpose|basis|cause|method)",
+        r"which (?:method|standard|section|note)",
+    )
+    + r")\b|\b"
+    + either(
+        r"consist(?:s|ed)? / compris(?:e|es|ed) / components / factored / defined / mean by / refers? to",
+        r"due to / explain / explanation / listed / categories / types of / besteht aus / definiert",
+    )
+    + r"\b"
+)
+PERCENT = re.compile(
+    rf"\b{_PERCENT_WORD}(?: point)?s? (?:of )?{_MOVE}"
+    rf"|\b{_MOVE}\b[^?]*\b(?:in|by|as|en|um)\s(?:a )?{_PERCENT_WORD}(?!\w| (?:of|points|von))"
+    rf"|\bchange \(%\)|\bwhat {_PERCENT_WORD} (?:did|has|have) [^?]*\b{_MOVE}\b|\bum wie ?viel prozent"
+    + "|"
+    + either(
+        r"growth rate / year[- ]on[- ]year / year[- ]over[- ]year / by (?:what|how many) percent",
+        r"wachstumsrate / tasa de crecimiento / tasso di crescita / taux de croissance",
+    )
+)
+CHANGE = re.compile(
+    rf"\b(?:{_MOVE}|differenz|unterschied|diferencia|differenza|différence"
+    r"|how much (?:more|less|higher|lower))\b"
+)
+AVERAGE = re.compile(
+    r"\b"
+    + either(r"average / mean / durchschnitt\w* / mittelwert / promedio / moyenne / la media / in media")
+    + r"\b"
+)
+SUM = re.compile(
+    r"\b"
+    + either("total / sum / combined / altogether / summe / insgesamt / suma / somma / somme / totale")
+    + r"\b"
+)
+# "the 2019 average free cash flow"
+YEAR_AVERAGE = re.compile(rf"{YEAR}(?:'s)? average\b")
+BETWEEN = re.compile(
+    rf"\b(?:between|from|zwischen|von|entre|tra|de|dal)\b[^?]*?{YEAR}[^?]*?\b(?:and|to|und|bis|y|e|et|a|à|al)\b"
+    rf"|{YEAR} ?(?:-|to|through|until|bis) ?(?:fiscal )?{YEAR}"
+)
+FROM_YEAR = re.compile(rf"\b(?:between|from|zwischen|von|entre|tra)\W+(?:fiscal |the |years? |fy ?)*{YEAR}")
+HIGH = re.compile(
+    r"\b"
+    + either(
+        r"largest / highest / higher / larger / greater / greatest / most / maximum / biggest / bigger",
+        r"höchsten? / größten? / höher / größer / mayor / más altos? / maggiore / più alt[oa] / plus élevée?",
+    )
+    + r"\b"
+)
+LOW = re.compile(
+    r"\b"
+    + either(
+        r"lowest / lower / smallest / smaller / least / minimum / fewest / niedrigsten? / kleinsten?",
+        r"niedriger / kleiner / geringsten? / menor / más bajo / minore / più bass[oa]",
+        r"plus basse? / plus faible",
+    )
+    + r"\b"
+)
+# "the second highest" is another question than the highest.
+NTH = re.compile(
+    r"\b(?:second|third|fourth|2nd|3rd|zweit\w*|dritt\w*|segund[oa]|second[oa]|deuxième)[ -](?=\w+)"
+)
+WHICH_YEAR = re.compile(
+    r"\b(?:which|what|welche[msrn]?|en qué|qué|quale|quel(?:le)?)\s+(?:of the )?"
+    r"(?:fiscal |financial |reporting )?"
+    + either(r"years? / periods? / quarters? / fy / jahr(?:en?)? / quartal / años? / ann[oi] / années?")
+    + r"\b"
+)
+WHICH = re.compile(
+    r"^(?:in |for |on )?(?:which|what|welche[msrn]?|qué|quale|quel(?:le)?)\s+(?P<noun>(?!is |was |are |were |"
+    r"percent|proportion|share |amount)[\w\-’' ]{3,40}?)\s+"
+    r"(?:has|have|had|is|was|were|contributed|generated|recorded|reported|made|showed|shows|with|hat|hatte|tiene)\b"
+)
+_OVER = either(
+    r"more than / greater than / higher than / larger than / above / over / exceed(?:s|ed|ing)? / mehr als",
+    r"größer als / höher als / über / más de / mayor que / più di / superiore a / plus de / supérieure? à",
+)
+_UNDER = either(
+    r"less than / lower than / smaller than / below / under / fewer than / weniger als / kleiner als / unter",
+    r"menos de / menor que / meno di / inferiore a / moins de / inférieure? à",
+)
+LIMIT = re.compile(
+    rf"\b(?:(?P<more>{_OVER})|(?P<less>{_UNDER}))\s*(?:us)?[$€£]?\s?(?P<number>\d[\d,]*(?:\.\d+)?)\s?"
+    r"(?P<scale>%|percent|thousands?|millions?|billions?|k\b|m\b|bn\b|mio|mrd|tsd)?"
+)
+HOW_MANY = re.compile(r"\b(?:how many|number of|wie viele|cuántos|cuántas|quanti|quante|combien d)\b")
+HOW_MANY_YEARS = re.compile(
+    r"\b(?:how many|number of|wie viele|cuántos|quanti)\b[^?]{0,20}?"
+    r"\b(?:years|periods|quarters|jahre[n]?|años|anni)\b"
+)
+RESPECTIVE = re.compile(r"\brespective(?:ly)?\b|\bjeweils\b|\brespectiv|\brispettiv")
+# "Which years does the table provide information for?"
+GIVEN = re.compile(
+    r"\b"
+    + either(
+        r"calculated / recorded / reported / provided? / provides / shown? / shows / presented / computed",
+        r"compared / available / the table / given / disclosed / covered / tabulated / included",
+        r"information",
+    )
+    + r"\b"
+)
+_PART = either("percentage / percent / proportion / share / % / percentage constitution / fraction")
+_TO = either("out of / over / relative to / compared to / to / against / in")
+SHARES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"(?P<a>.+?),? (?:expressed )?as an? (?P<how>{_PART}|ratio) (?:of|to|over) (?P<b>.+)",
+        r"\bratio of (?P<a>.+?) to (?P<b>.+)",
+        r"\bverhältnis (?:von|der|des) (?P<a>.+?) zu[rm]? (?P<b>.+)",
+        # The last "in the total …" is what it is a part of, whatever stands in between.
+        rf"\b(?P<how>{_PART}) of (?P<a>.+?),? (?:{_TO}|within|of|among) "
+        r"(?P<b>(?:the )?(?:total|overall|entire|whole|[\w’']+ total).+)",
+        rf"\b(?P<how>{_PART}) of (?P<a>.+?),? {_TO} (?P<b>.+)",
+        rf"\bwhat (?P<how>{_PART}) of (?P<b>.+?) "
+        r"(?:is|was|were|are|does|did|do|comes? from|came from|consists? of|consisted of) (?P<a>.+)",
+        r"\b(?P<how>anteil) (?:von|der|des) (?P<a>.+?) a[nm] (?P<b>.+)",
+    )
+)
+_AND = "(?:and|und|y|e|et)"
+TWO = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"\b(?:difference|unterschied|differenz|diferencia|differenza|différence)\b.*?"
+        rf"\b(?:between|zwischen|entre|tra) (?P<a>.+?) {_AND} (?P<b>.+)",
+        r"\bhow much (?:more|higher|larger|greater) (?:is|was|were|are) (?P<a>.+?) "
+        r"(?:than|as compared to|compared to|over) (?P<b>.+)",
+    )
+)
+SUM_OF = re.compile(
+    r"\b(?:sum|total|summe|suma|somma|somme) (?:amount |value )?(?:of|von|de|di|für) "
+    rf"(?P<a>.+?) (?:plus|{_AND}) (?P<b>.+)"
+)
+PERCENT_KINDS = ("percentage", "percent", "%", "share", "anteil")

@@ -1,0 +1,85 @@
+"""Finding the one row of a report table that a phrase means, and its cells of the periods asked for.
+
+Promise: None where no row fits well enough, where the row has no such period, or where two rows with
+different figures fit equally well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from loresmith.answering.text import fold
+from loresmith.querying import periods
+from loresmith.querying.grids import Cell
+from loresmith.querying.periods import Period
+from loresmith.querying.scales import Scale
+from loresmith.querying.series import Match, Names, Series, terms
+
+# Fitted on the first half of TAT-QA's dev contexts (benchmarks/finance_tables.py).
+MIN_COVER = 0.6
+MIN_SCORE = 0.5
+MARGIN = 0.06
+
+Point = tuple[Period, Cell]
+
+
+def find(
+    names: Names, phrase: str, wanted: Sequence[Period] = (), *, least: int = 0, beside: Match | None = None
+) -> Match | None:
+    """The one series that a phrase names and that has the periods; None where none or several do.
+
+    least: how many points it must have.  beside: the series of a comparison's other half, whose column
+    counts for this one too unless it names its own.
+    """
+    listed = names.matches(phrase)
+    if beside is not None and beside.series.head:
+        same = [m for m in listed if m.series.head == beside.series.head and m.series != beside.series]
+        if (
+            same
+            and same[0].score > listed[0].score - 0.35
+            and not (set(terms(listed[0].series.head)) - {"total"} & set(terms(phrase)))
+        ):
+            listed = same
+    if not listed or listed[0].score < MIN_SCORE or listed[0].cover < MIN_COVER:
+        return None
+    fitting = [
+        m
+        for m in listed
+        if all(cell_at(m.series, period) for period in wanted) and len(m.series.points) >= least
+    ]
+    if not fitting or fitting[0].score < MIN_SCORE or fitting[0].cover < MIN_COVER:
+        return None
+    best = fitting[0]
+    # The row that is meant has no such year: another one is not the answer.
+    if listed[0].score > best.score + 0.15:
+        return None
+    for other in fitting[1:]:
+        if other.score < best.score - MARGIN:
+            break
+        if _values(other.series, wanted) != _values(best.series, wanted):
+            return None
+    return best
+
+
+def _values(series: Series, wanted: Sequence[Period]) -> list[tuple[float | None, Scale]]:
+    cells = [cell_at(series, period) for period in wanted] if wanted else [c for _, c in series.points]
+    return [(c.number, c.scale) for c in cells if c is not None]
+
+
+def cell_at(series: Series, wanted: Period) -> Cell | None:
+    """The cell of a period; in a table of one period, which only its surroundings name, the only one."""
+    if len(series.points) == 1 and not series.points[0][0]:
+        year = periods.year_of(wanted)
+        told = fold(f"{series.grid.caption} {series.grid.around} {series.grid.title}")
+        return series.points[0][1] if year is None or str(year) in told else None
+    return series.at(wanted)
+
+
+def points_at(series: Series, wanted: Sequence[Period]) -> list[Point]:
+    found = [(p, cell_at(series, p)) for p in wanted]
+    return [(p, c) for p, c in found if c is not None]
+
+
+def has(series: Series, *words: str) -> bool:
+    own = set(terms(f"{series.label} {series.head} {'' if series.label else 'total'}"))
+    return bool(own & set(words))
