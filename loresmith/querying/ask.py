@@ -104,6 +104,7 @@ def ask(
     way: Way = "sql",
     code: bool = True,
     threshold: float | None = None,
+    budget: int = prompt.BUDGET,
 ) -> Outcome:
     """Answer a question from the tables.
 
@@ -118,6 +119,8 @@ def ask(
         way: what the model writes.
         code: False leaves it all to the model.
         threshold: of the confidence, below which there is no result; None: the calibrated one.
+        budget: characters of schema that the model is shown; `prompt.TUNED_BUDGET` for a model with an
+            adapter, whose training rows have no longer ones.
 
     Raises:
         ModelError, EndpointError: the model cannot answer.  StorageError: the store cannot be read.
@@ -133,7 +136,7 @@ def ask(
         attempt = Attempt(question, path, catalog, links, connection, facts)
         found, reason = by_code(attempt) if code else (None, "")
         if found is None and model is not None:
-            found, reason = by_model(attempt, model, settings, way)
+            found, reason = by_model(attempt, model, settings, way, budget=budget)
         confidence = judge.confidence(attempt, found) if found else 0.0
     if found and confidence < (judge.THRESHOLD if threshold is None else threshold):
         attempt.tried.append((found.checked.sql, "too little of the question stands behind it"))
@@ -165,13 +168,21 @@ def by_code(attempt: Attempt) -> tuple[Sound | None, str]:
 
 
 def by_model(
-    attempt: Attempt, model: LanguageModel, settings: ModelSection, way: Way = "sql", *, grammar: bool = True
+    attempt: Attempt,
+    model: LanguageModel,
+    settings: ModelSection,
+    way: Way = "sql",
+    *,
+    grammar: bool = True,
+    budget: int = prompt.BUDGET,
 ) -> tuple[Sound | None, str]:
     """The result of the model's query, repaired at most twice; None with the reason."""
     if reason := judge.hopeless(attempt.links):
         return None, reason
-    seen = prompt.shown(attempt.catalog, attempt.links)
-    asked = prompt.messages(attempt.question, seen, attempt.links, facts=attempt.facts, plan=way == "plan")
+    seen = prompt.shown(attempt.catalog, attempt.links, budget)
+    asked = prompt.messages(
+        attempt.question, seen, attempt.links, facts=attempt.facts, plan=way == "plan", budget=budget
+    )
     reason = ""
     for _ in range(1 + REPAIRS):
         written = write(asked, model, settings, seen, way=way, grammar=grammar)

@@ -35,6 +35,8 @@ REQUEST_PLAN = (
 
 # Characters of schema; a token is about three of them. Twenty-eight tables of a real database take 7,000.
 BUDGET = 8000
+# Of a model with an adapter, at training as at asking: short enough to be trained on a CPU.
+TUNED_BUDGET = 1200
 _SAMPLES = 3
 _SAMPLE = 32
 _COLUMNS = 60
