@@ -55,8 +55,12 @@ NAMES = ("number", "total", "average", "highest", "lowest", "ratio", "percentage
          "result", "period", "first", "last")  # fmt: skip
 
 
-def sql_grammar(catalog: Catalog) -> str:
-    """The grammar of the queries over these tables; the catalog has at least one."""
+def sql_grammar(catalog: Catalog, *, joins: bool = True) -> str:
+    """The grammar of the queries over these tables; the catalog has at least one.
+
+    Args:
+        joins: False leaves them to code (`mend`): one table in a FROM, columns of whatever table.
+    """
     tables = _choice(table.sql for table in catalog.tables)
     every = dict.fromkeys(column.sql for table in catalog.tables for column in table.columns)
     own = [
@@ -66,8 +70,12 @@ def sql_grammar(catalog: Catalog) -> str:
     ]
     text = re.sub(r"\n +", " ", _SQL.strip())
     text = text.replace("AGGREGATES", _choice(AGGREGATES)).replace("FUNCTIONS", _choice(FUNCTIONS))
+    aliased = 'alias "." any'
+    if not joins:
+        text = text.replace(" (s join)*", "").replace('from ::= table (" AS " alias)?', "from ::= table")
+        text = re.sub(r"^join ::= .*\n", "", text, flags=re.MULTILINE)
     rules = [text, f"table ::= {tables}", f"any ::= {_choice(every)}"]
-    rules.append("column ::= any | " + " | ".join([*own, 'alias "." any']))
+    rules.append("column ::= any | " + " | ".join([*own, *([aliased] if joins else [])]))
     rules.append(f"name ::= {_choice(NAMES)}")
     return "\n".join(rules) + "\n"
 

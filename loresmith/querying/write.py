@@ -21,10 +21,10 @@ from loresmith.querying.plan import from_json, to_sql
 from loresmith.tables.values import Catalog
 from loresmith.types import LanguageModel, Message
 
-Way = Literal["sql", "plan"]
+Way = Literal["sql", "table", "plan"]
 
 # The longest accepted query of the five databases that were measured has 190 tokens, the longest plan 330.
-_TOKENS: dict[Way, int] = {"sql": 200, "plan": 400}
+_TOKENS: dict[Way, int] = {"sql": 200, "table": 200, "plan": 400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def write(
 
 
 def _statement(text: str, way: Way, catalog: Catalog) -> tuple[str, str]:
-    if way == "sql":
+    if way != "plan":
         return extract(text), ""
     try:
         raw = json.loads(extract(text))
@@ -101,4 +101,6 @@ def extract(text: str) -> str:
 
 @lru_cache(maxsize=16)
 def _grammar(catalog: Catalog, way: Way) -> str:
-    return grammars.plan_grammar(catalog) if way == "plan" else grammars.sql_grammar(catalog)
+    return (
+        grammars.plan_grammar(catalog) if way == "plan" else grammars.sql_grammar(catalog, joins=way == "sql")
+    )
