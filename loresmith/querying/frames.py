@@ -17,6 +17,10 @@ from loresmith.querying.linking import Atom, Links
 Ask = Literal["list", "count", "figure", "extreme", "share"]
 _COMPARE = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "=", "ne": "!="}
 _DATED = {"before": "<", "after": ">", "since": ">=", "until": "<="}
+_WHEN = frozenset(("when", "wann", "cuando", "quando", "quand"))
+_MOST = frozenset(
+    ("most", "fewest", "least", "meisten", "wenigsten", "am meisten", "mas", "plus", "piu", "meiste")
+)
 _NOTHING = frozenset(("which", "list", "having", "and"))
 """Operators that may be left: the words around what they ask for were read."""
 
@@ -244,9 +248,8 @@ class _Reader:
             and words[end].folded in ("one", "ein", "eine", "una", "un")
         ):
             return self._counted(n, n + 1, _COMPARE[kind], 1, (n,))
-        if kind in ("eq", "ne") and self._kind(n + 1, "value"):
-            return True  # read as a value, the sign being the word before
-        return False
+        # Else it is the sign of a value, which is read later.
+        return kind in ("eq", "ne") and self._kind(n + 1, "value")
 
     def _number(self, at: int, op: str, used: tuple[int, ...]) -> bool:
         """`op number`: the column before it, or after it, or of its unit; or a count of rows."""
@@ -319,7 +322,7 @@ class _Reader:
             if self.items[before].kind == "column" or not self.items[before].tables:
                 self._use(before)
             return self.items[before]
-        if before >= 0 and any(k.startswith("period:") for k in self.items[before].kinds):
+        if before >= 0 and self._period(before) and not self._is(before - 1, "group"):
             self._use(before)
         return None
 
@@ -401,7 +404,9 @@ class _Reader:
         atom = self.items[n]
         fitting = [c for c in atom.columns if (c.table, c.column) in columns]
         # A table's mention says the column only where the column is what names its rows.
-        return any(c.score >= (0.8 if whole and atom.tables else 0.5) for c in fitting) or any(
+        if any(c.score >= (0.8 if whole and atom.tables else 0.5) for c in fitting):
+            return True
+        return not self.numeric(atom) and any(
             (table, column) in columns and column in ("name", "title")
             for table, _ in atom.tables
             for column in ("name", "title")
@@ -473,9 +478,7 @@ class _Reader:
             at = n + 1
             while self._is(at, "which", "distinct", "list"):
                 at += 1
-            if at < len(self.items) and (
-                self.items[at].kind in ("value", "quote", "number") or self.used[at]
-            ):
+            if at < len(self.items) and self._in_values(at):
                 self._use(n)  # "written by Ann Lee"
                 continue
             if not self._group_at(at):
@@ -491,6 +494,11 @@ class _Reader:
                 if not self._group_at(at):
                     return False
         return True
+
+    def _in_values(self, n: int) -> bool:
+        """Whether an item was read as a value or as the column of one."""
+        item = self.items[n]
+        return any(item in c.atoms or item is c.subject for c in self.frame.clauses if c.kind == "value")
 
     def _period(self, n: int) -> str:
         if not 0 <= n < len(self.items) or self.used[n]:
@@ -528,7 +536,6 @@ class _Reader:
             return False
         func = "sum" if self.numeric(self.items[n]) else "count"
         self.frame.figures.append(Figure(func, self.items[n]))
-        self.frame.hint = "percent" if "percent" in self.items[at[0]].kinds else "percent"
         self._use(n)
         return True
 
@@ -579,6 +586,10 @@ class _Reader:
                 f.target = self.items[at]
                 self._use(at)
             return True
+        most = self.items[n].text in _MOST
+        if most and at < len(self.items) and self._counts_value(at) and f.by is None:
+            f.extreme, f.by = f.extreme or func, Figure("count", self.items[at])
+            return True
         if not self._names(at):
             return False
         atom = self.items[at]
@@ -589,7 +600,6 @@ class _Reader:
             return self._top_by()
         if f.by is not None:
             return False
-        most = self.items[n].text in ("most", "fewest", "least", "meisten", "wenigsten", "am meisten")
         if numeric and inner in ("none", "count", "sum", "avg"):
             func_ = "avg" if inner == "avg" else "sum" if inner == "sum" or most else "none"
             f.by = Figure(func_, atom)
@@ -607,7 +617,7 @@ class _Reader:
         """ "top 5 pumps by power": the group that was read is the order."""
         f = self.frame
         if len(f.groups) == 1 and self.numeric(f.groups[0]) and f.by is None:
-            f.by = Figure("none", f.groups.pop())
+            f.by = Figure("sum", f.groups.pop())
         return True
 
     def _figures(self) -> bool:
@@ -625,6 +635,10 @@ class _Reader:
                 if kind == "sum" and not self._names(at) and (f.figures or self._ends(n)):
                     self._use(n)  # "in total"
                     continue
+                if kind == "count" and at < len(self.items) and self._counts_value(at):
+                    f.figures.append(Figure("count", self.items[at]))
+                    self._use(n)
+                    continue
                 if not self._names(at):
                     return False
                 atom = self.items[at]
@@ -632,10 +646,7 @@ class _Reader:
                 if kind == "avg count" and not numeric:
                     return False  # an average of counts
                 if kind in ("sum", "avg", "much", "avg count") and not numeric:
-                    if kind == "sum" and self._counts_rows(at):
-                        kind = "count"
-                    else:
-                        return False
+                    return False
                 func = {
                     "much": "sum",
                     "avg count": "avg",
@@ -654,8 +665,14 @@ class _Reader:
                     at += 2
         return len(f.figures) <= 3
 
-    def _counts_rows(self, at: int) -> bool:
-        return False
+    def _counts_value(self, at: int) -> bool:
+        """ "how many inspections": the rows of which the value is said."""
+        item = self.items[at]
+        return any(
+            item is c.atoms[0] and len(c.atoms) == 1 and c.subject is None
+            for c in self.frame.clauses
+            if c.atoms
+        )
 
     def _ends(self, n: int) -> bool:
         return n == len(self.items) - 1
@@ -663,6 +680,14 @@ class _Reader:
     def _rest(self) -> bool:
         """What is left: the target, columns to show, and words around what was read."""
         f = self.frame
+        asked = next((n for n in range(len(self.items)) if self._is(n, "which")), -1)
+        when = asked >= 0 and self.items[asked].text in _WHEN
+        if when and f.extreme and f.hint == "date" and f.limit is None:
+            if f.target is not None:
+                f.context.append(f.target)
+            f.figures.append(Figure(f.extreme, None))
+            f.target, f.extreme, f.by, f.hint = None, "", None, ""
+            self._use(asked)
         if f.extreme and f.by and f.target is None and not self._asked_before():
             self._as_figure()
         for n in range(len(self.items)):
@@ -672,7 +697,7 @@ class _Reader:
             if atom.kind == "operator":
                 if "distinct" in atom.kinds:
                     f.distinct = True
-                elif "which" in atom.kinds and atom.text in ("when", "wann", "cuando", "quando", "quand"):
+                elif "which" in atom.kinds and atom.text in _WHEN:
                     f.when = True
                 elif not _NOTHING & set(atom.kinds):
                     return False
@@ -705,7 +730,9 @@ class _Reader:
         f, atom = self.frame, self.items[n]
         self._use(n)
         asked = f.figures or f.ask == "share"
-        if atom.tables and (atom.kind == "table" or not asked or f.target is None):
+        if self.numeric(atom) and not asked and f.target is None:
+            f.shows.append(atom)
+        elif atom.tables and (atom.kind == "table" or not asked or f.target is None):
             if f.target is None and not asked:
                 f.target = atom
             else:

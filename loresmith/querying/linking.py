@@ -286,7 +286,7 @@ def _named(words: Sequence[Word], names: Names) -> Iterator[_Reading]:
 
 def _best(columns: Sequence[ColumnName]) -> list[ColumnName]:
     """Those near the best, so that a name that fits in full is not beside one that fits in part."""
-    return [c for c in columns if c.score > columns[0].score - 0.35][:60]
+    return [c for c in columns if c.score > columns[0].score - 0.45][:60]
 
 
 def _skipped(word: Word) -> bool:
@@ -417,6 +417,7 @@ def _valued(
     for hit in find_values(connection, list(windows), catalog):
         hits[fold(hit.value)].append(hit)
     quotes = _quotes(question, words)
+    yield from _inflected(words, catalog, language)
     for text, places in windows.items():
         found = hits.get(text, [])
         if not found or len(found) > _MANY * 4:
@@ -432,6 +433,29 @@ def _valued(
     for first, last in quotes:
         atom = Atom("quote", first, last, question[words[first].start : words[last - 1].end])
         yield _Reading(atom, (last - first) * 0.9)
+
+
+def _inflected(words: Sequence[Word], catalog: Catalog, language: str) -> Iterator[_Reading]:
+    """Values in another form: "inspections" for "inspection", of columns of which all values are known."""
+    known: dict[str, list[ValueLink]] = defaultdict(list)
+    for table in catalog.tables:
+        for column in table.columns:
+            if column.type != "text" or column.distinct > len(column.frequent):
+                continue
+            for value in column.frequent:
+                stems = " ".join(stem(w, language) for w in fold(value).split())
+                if stems and not stems.isdigit():
+                    known[stems].append(ValueLink(table.sql, column.sql, value, 0, 0, 0))
+    plain = vocabulary.glue(language)
+    for first in range(len(words)):
+        for last in range(first + 1, min(len(words), first + 5) + 1):
+            window = words[first:last]
+            text = _text(words, first, last)
+            links = [v for v in known.get(" ".join(w.stem for w in window), ()) if fold(v.value) != text]
+            if not links or any(w.quoted for w in window) or all(w.folded in plain for w in window):
+                continue
+            found = tuple(replace(v, first=first, last=last) for v in links)
+            yield _Reading(Atom("value", first, last, text, values=found), 1.02 * len(window))
 
 
 def _quotes(question: str, words: Sequence[Word]) -> list[tuple[int, int]]:

@@ -2,7 +2,8 @@
 
 A column's variants, with their scores: its whole name 1.0; without what says nothing by itself ("id",
 "code", "name", the table's own name, "number of") 0.9; its last words (the head: "torque" for "tightening
-torque") 0.7; its first words ("round trip" for "round trip cost") 0.5; its unit ("hours") 0.5.
+torque") 0.7; a word of the same sense ("price" for "cost") 0.6; its first words ("round trip" for "round
+trip cost") 0.5; its unit ("hours") 0.5.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from loresmith.querying.vocabulary import ABBREVIATIONS, CODES, SUFFIXES, UNITS,
 from loresmith.tables.names import fold
 from loresmith.tables.values import Catalog, Column, Table
 
-WHOLE, CORE, HEAD, FIRST, UNIT = 1.0, 0.9, 0.7, 0.5, 0.5
+WHOLE, CORE, HEAD, SAME, FIRST, UNIT = 1.0, 0.9, 0.7, 0.6, 0.5, 0.5
+_MONEY = ("cost", "price", "kosten", "preis", "costo", "precio", "prezzo", "cout", "prix")
 _STEMMERS = {"en": "english", "de": "german", "es": "spanish", "it": "italian", "fr": "french"}
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _IRREGULAR = {
@@ -119,9 +121,14 @@ def _column_variants(column: Column, own: set[str], language: str) -> Iterator[t
     plain = glue(language)
     suffixes = {stem(s, language) for s in SUFFIXES}
     codes = {stem(s, language) for s in CODES}
+    money = {stem(w, language) for w in _MONEY}
     counting = {stem("number", language), stem("count", language)}
     for words in {keys(column.name, language), keys(column.sql, language)}:
         yield words, WHOLE
+        if money & set(words) and column.numeric:
+            for word in money - set(words):
+                yield tuple(word if w in money else w for w in words), SAME
+                yield (word,), SAME
         core = tuple(w for w in words if w not in own)
         if core and core != words:
             yield core, CORE

@@ -9,16 +9,18 @@ them to see whether they come to the same; `[]` where that would be more than th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
+from typing import cast
 
 from loresmith.errors import PlanError
 from loresmith.querying.frames import Clause, Figure, Frame, frame
 from loresmith.querying.joins import Step, steps, tree
 from loresmith.querying.linking import Atom, ColumnLink, Links
 from loresmith.querying.naming import keys
-from loresmith.querying.plan import Condition, Having, Measure, Op, Order, Period, Plan, Ref, to_sql
+from loresmith.querying.plan import Condition, Func, Having, Measure, Op, Order, Period, Plan, Ref, to_sql
 from loresmith.querying.vocabulary import LABELS, MONEY, UNITS
 from loresmith.tables.values import Catalog, Column, Table
 
@@ -62,6 +64,7 @@ class _View:
         self.links, self.catalog = links, catalog
         self.mentioned = {t for a in links.atoms for t, score in a.tables if score >= 0.8}
         self.foreign = {(t.sql, f.column) for t in catalog.tables for f in t.foreign}
+        self.referred = {(f.to_table, f.to_column) for t in catalog.tables for f in t.foreign}
 
     def column(self, ref: Ref | ColumnLink) -> Column:
         table = self.catalog.table(ref.table)
@@ -79,13 +82,10 @@ class _View:
         if not column.numeric or (link.table, link.column) in self.foreign:
             return False
         table = self.catalog.table(link.table)
-        words = keys(column.name, self.links.language)
-        coded = bool({"id", "code"} & set(words)) or (table is not None and link.column in table.keys)
-        return (
-            not coded
-            and not self.years(link)
-            and not (column.key and column.type == "integer" and not column.unit)
-        )
+        words = {w for name in (column.name, column.sql) for w in re.split(r"[\W_]+", name.casefold())}
+        coded = bool(_CODED & words) or (table is not None and link.column in table.keys)
+        coded = coded or (link.table, link.column) in self.referred or bool(_ID.fullmatch(column.sql))
+        return (not coded or bool(column.unit)) and not self.years(link)
 
     def years(self, link: ColumnLink | Ref) -> bool:
         """An integer column that holds years."""
@@ -95,6 +95,12 @@ class _View:
         low, high = column.low, column.high
         fits = isinstance(low, int) and isinstance(high, int) and 1000 <= low <= high <= 2200
         return column.type == "integer" and named and fits
+
+    def general(self, ref: Ref) -> bool:
+        """A column of dates (or years) that says when the row was, and nothing more of it."""
+        column = self.column(ref)
+        words = {w for name in (column.name, column.sql) for w in re.split(r"[\W_]+", name.casefold())}
+        return bool(words & _WHEN) or self.years(ref)
 
     def numeric(self, atom: Atom) -> bool:
         strongest = max((score for _, score in atom.tables), default=0.0)
@@ -120,10 +126,18 @@ class _View:
             if key and key[0].type == "text" and not (named and named[0].key)
             else named[:1]
         )
-        chosen = chosen or key or [c for c in table.columns if c.key][:1]
+        chosen = chosen or key or [c for c in table.columns if c.key and c.type == "integer"][:1]
         return tuple(Ref(table.sql, c.sql) for c in dict.fromkeys(chosen))
 
 
+_CODED = frozenset(
+    ("id", "ids", "code", "number", "no", "nr", "nummer", "codice", "codigo", "numero", "key", "zip", "plz")
+)
+_WHEN = frozenset(
+    ("date", "datum", "fecha", "data", "day", "tag", "time", "timestamp", "datetime", "month", "when", "on", "zeit",
+     "zeitpunkt", "moment", "jour", "created", "giorno")
+)  # fmt: skip
+_ID = re.compile(r"[a-z]{1,3}id")
 _LABELS = frozenset(stem for label in LABELS for stem in keys(label, "en")) | LABELS
 
 
@@ -152,7 +166,7 @@ class _Solver:
         for choice in product(*(parts[name] for name in names)):
             chosen = dict(zip(names, choice, strict=True))
             for extra, plan in self._plans(chosen):
-                score = sum(o.score for o in choice) + extra
+                score = sum(o.score for o in choice) + extra - self._afar(plan)
                 cost = self._cost(plan, {o.table for o in choice})
                 if cost is not None and self._context(plan, chosen):
                     ranked.append((score - cost, plan))
@@ -177,8 +191,22 @@ class _Solver:
                 self.costs[key] = None
         return self.costs[key]
 
+    def _afar(self, plan: Plan) -> float:
+        """A date or number whose column the question does not name is of the rows that are asked for."""
+        unnamed = [
+            n for n, c in enumerate(self.frame.clauses) if c.kind in ("date", "number") and c.subject is None
+        ]
+        own = sum(
+            c.ref.table == plan.table for c in (*plan.where, *(c for m in plan.measures for c in m.where))
+        )
+        return 0.5 * (len(unnamed) > own)
+
     def _context(self, plan: Plan, chosen: dict[str, _Option]) -> bool:
         """Whether what only says where is among the tables that are used."""
+        counted = {f.of for f in (*self.frame.figures, self.frame.by) if f and f.of and f.of.kind == "value"}
+        for n, clause in enumerate(self.frame.clauses):
+            if set(clause.atoms) & counted and chosen[f"clause {n}"].table != plan.table:
+                return False
         used = {plan.table, *(o.table for o in chosen.values())}
         return all(
             any(t in used for t, _ in atom.tables) or any(c.table in used for c in atom.columns)
@@ -201,7 +229,8 @@ class _Solver:
         for n, atom in enumerate(f.shows):
             parts[f"show {n}"] = self._columns(atom)
         if f.target is not None:
-            parts["target"] = self._entities(f.target)
+            # What has no name is listed with all its columns.
+            parts["target"] = self._entities(f.target, unnamed=not f.having and not f.shows)
         if f.extreme and f.by is not None:
             parts["by"] = self._figure(f.by) if f.by.of else self._hinted(f.hint)
         if f.when:
@@ -221,12 +250,12 @@ class _Solver:
             for c in atom.columns
         ]
 
-    def _entities(self, atom: Atom) -> list[_Option]:
+    def _entities(self, atom: Atom, *, unnamed: bool = False) -> list[_Option]:
         """What a mention stands for where rows are listed or grouped by it: columns, or a table's label."""
         found = []
         for table_name, score in atom.tables:
             table = self.catalog.table(table_name)
-            if table is not None and (refs := self.view.label(table)):
+            if table is not None and ((refs := self.view.label(table)) or unnamed):
                 found.append(
                     _Option(score + 0.1 + self.view.bonus(table_name), table_name, refs, entity=True)
                 )
@@ -243,7 +272,15 @@ class _Solver:
     def _figure(self, figure: Figure) -> list[_Option]:
         atom = figure.of
         if atom is None:
-            return []
+            return [
+                replace(o, measure=Measure(_func(figure.func), o.refs[0]))
+                for o in self._hinted("date")
+                if self.view.column(o.refs[0]).type in ("date", "datetime")
+            ]
+        if figure.func == "count" and atom.kind == "value":
+            return [
+                _Option(0.9, t, measure=Measure("count")) for t in dict.fromkeys(v.table for v in atom.values)
+            ]
         if figure.func == "count":
             found = []
             if not self.frame.distinct:
@@ -383,6 +420,8 @@ class _Solver:
         for table, column_name, score in columns:
             ref = Ref(table, column_name)
             column = self.view.column(ref)
+            if clause.subject is None and not self.view.general(ref):
+                continue  # "in 2023" is not "installed in 2023"
             score += self.view.bonus(table)
             if column.type in ("date", "datetime"):
                 found.append(_Option(score, table, (), (Condition(ref, op, clause.values),)))
@@ -475,7 +514,7 @@ class _Solver:
             return
         target = chosen.get("target")
         counted = chosen["having 0"].table
-        if target is None or target.table == counted and target.entity:
+        if target is None or (target.table == counted and target.entity):
             return
         op, number, _ = f.having[0]
         measure = Measure("count")
@@ -508,9 +547,9 @@ class _Solver:
         limit = f.limit or 1
         shows = tuple(r for name, o in chosen.items() if name.startswith("show") for r in o.refs)
         target = chosen.get("target")
-        if target is None and not shows:
-            return
         refs = self._shown(target, shows)
+        if not refs and (target is None or by.measure.func != "none" or by.table != target.table):
+            return
         entity = target.table if target and target.entity else refs[0].table
         if by.measure.func == "count":
             if by.table == entity and target is not None and target.entity:
@@ -532,7 +571,7 @@ class _Solver:
                 Plan(by.table, refs, (measure,), where, refs, order=(Order(measure, down),), limit=limit),
             )
             return
-        shown = tuple(dict.fromkeys((*refs, column)))
+        shown = tuple(dict.fromkeys((*refs, column))) if refs else ()
         if single or by.table == entity:
             order = (Order(column, down),)
             yield 0.0, Plan(by.table, shown, (), where, order=order, limit=limit, distinct=not single)
@@ -568,7 +607,7 @@ class _Solver:
             shows = (*shows, *chosen["when"].refs)
         target = chosen.get("target")
         refs = self._shown(target, shows)
-        if not refs:
+        if not refs and not (target and target.entity):
             return
         base = target.table if target else refs[0].table
         order = self._order(chosen, (), refs)
@@ -578,7 +617,13 @@ class _Solver:
             self.view.column(r).key and r.table == base for r in refs
         )
         amounts = [r for r in shows if self.view.amount(r)]
-        pinned = any(c.op == "=" and c.ref.table == base and self.view.column(c.ref).key for c in where)
+        pinned = any(
+            c.op == "="
+            and c.ref.table == base
+            and self.view.column(c.ref).key
+            and self.view.column(c.ref).type in ("text", "integer")
+            for c in where
+        )
         if not rows and amounts and not pinned:
             # The cost of a pump that has many: each, or together? Only where both come to the same.
             if len(shows) == 1 and target is None:
@@ -590,14 +635,12 @@ class _Solver:
 
 
 def _with(plan: Plan, *, without: tuple[str, ...], period: str | None) -> Plan:
-    from dataclasses import replace
-
     kept: Period | None = period if plan.group and period in ("year", "month", "day") else None  # type: ignore[assignment]
     return replace(plan, without=without, period=kept)
 
 
-def _func(name: str) -> str:  # type: ignore[return]
-    return name
+def _func(name: str) -> Func:
+    return cast(Func, name)
 
 
 def _factor(given: str, own: str) -> float | None:
