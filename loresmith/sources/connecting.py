@@ -86,7 +86,7 @@ class Database:
         )
         if self.kind == "postgresql":
             # No prepared statements: poolers between us and the database lose them.
-            more = {
+            more: dict[str, Any] = {
                 "connect_timeout": CONNECT_SECONDS,
                 "application_name": "loresmith",
                 "prepare_threshold": None,
@@ -99,6 +99,9 @@ class Database:
                 # Else a server could ask for this machine's files.
                 "local_infile": False,
             }
+            if own["password"]:
+                # As text it would go out in Latin-1, whatever the server took it in.
+                more["password"] = own["password"].encode()
         return sa.create_engine(url, connect_args=more, poolclass=sa.NullPool, hide_parameters=True)
 
     def _expand(self, text: str) -> str:

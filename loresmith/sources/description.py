@@ -106,7 +106,7 @@ def describe(
         reading=read,
         key=key if set(key) <= names else (),
         foreign=tuple(
-            (f["constrained_columns"][0], _named(f, own), f["referred_columns"][0])
+            (f["constrained_columns"][0], _named(f, own, default, kind), f["referred_columns"][0])
             for f in sorted(foreign, key=lambda f: f["constrained_columns"])
             if len(f["constrained_columns"]) == 1
             and f["referred_columns"]
@@ -117,10 +117,12 @@ def describe(
     )
 
 
-def _named(foreign: Any, own: str | None) -> str:
-    schema = foreign.get("referred_schema")
+def _named(foreign: Any, own: str | None, default: str | None, kind: str) -> str:
+    """The table that is referred to, named as the sources name it: bare in the default schema."""
+    # PostgreSQL's names stand bare where they are found without a schema, the others' in their own.
+    schema = foreign.get("referred_schema") or (default if kind == "postgresql" else own)
     table = str(foreign["referred_table"])
-    return table if schema in (None, own) else f"{schema}.{table}"
+    return table if schema == default else f"{schema}.{table}"
 
 
 def _compiled(kind: Any, connection: Any) -> str:
