@@ -32,7 +32,10 @@ from loresmith.index import Store, open_generation
 from loresmith.language import detect
 from loresmith.locate import locate
 from loresmith.models import base_of, load_embedder, load_language_model
+from loresmith.querying.reply import Desk, reply
 from loresmith.state import DocumentInfo, Generation, State
+from loresmith.tables.store import read_catalog
+from loresmith.tables.values import Catalog
 from loresmith.training import access, adapters
 from loresmith.training.adapters import Adapter
 from loresmith.types import (
@@ -334,23 +337,53 @@ class Expert:
         hits, several = self.find(asked, k, where) if hits is None else (hits, False)
         seconds = time.perf_counter() - clock
         texts: dict[str, Document] = {}
-        found = answer(
-            question,
-            hits,
-            self._reader(adapter) if hits else None,
-            settings=self._config.answer,
-            model_settings=settings,
-            locate_quote=lambda passage, start, end: self._place(texts, passage, start, end),
-            on_sentence=on_sentence,
-            history=history,
-            document_text=lambda document: self._document(texts, document).text,
-            context_tokens=self._config.retrieval.context_tokens,
-            language=language,
-            several=several,
-            calibration=self._own_calibration(),
-            arm=arm,
-            adapter=name,
-        )
+
+        def by_passages(
+            question: str, hits: Sequence[Hit], reader: LanguageModel | None, tell: OnSentence | None
+        ) -> Answer:
+            return answer(
+                question,
+                hits,
+                reader,
+                settings=self._config.answer,
+                model_settings=settings,
+                locate_quote=lambda passage, start, end: self._place(texts, passage, start, end),
+                on_sentence=tell,
+                history=history,
+                document_text=lambda document: self._document(texts, document).text,
+                context_tokens=self._config.retrieval.context_tokens,
+                language=language,
+                several=several,
+                calibration=self._own_calibration(),
+                arm=arm,
+                adapter=name,
+            )
+
+        def read() -> Answer:
+            return by_passages(question, hits, self._reader(adapter) if hits else None, on_sentence)
+
+        def look_up(other: str, left_out: str) -> Answer:
+            found, _ = self.find(other, k, where)
+            return by_passages(other, [h for h in found if h.passage.document != left_out], None, None)
+
+        if self._config.answer.tables:
+            desk = Desk(
+                path=self._workspace.folder.tables_path,
+                catalog=self._catalog(where),
+                settings=self._config.answer,
+                model_settings=settings,
+                model=lambda: self._reader(adapter),
+                document=lambda document: self._document(texts, document),
+                passages_of=self._store().of_document,
+                look_up=look_up,
+                language=language,
+                arm=arm,
+                adapter=name,
+                on_sentence=on_sentence,
+            )
+            found = reply(question, hits, desk, read)
+        else:
+            found = read()
         found = replace(found, seconds={**found.seconds, "retrieval": round(seconds, 4)})
         if chat and self._config.answer.memory and not found.abstained:
             self._remember(chat, question, found)
@@ -409,6 +442,11 @@ class Expert:
         return routing.find(
             parse_question(question), entries, k or self._config.retrieval.k, where, self._found
         )
+
+    def _catalog(self, where: Filter) -> Catalog:
+        """The tables that the reader may and wants to see, as of the last sync."""
+        shown = {i.id: i.version for i in self._state.infos() if _visible(i, where) and _wanted(i, where)}
+        return read_catalog(self._workspace.folder.tables_path, shown).visible(where.access)
 
     @property
     def k(self) -> int:
@@ -553,3 +591,14 @@ def _visible(info: DocumentInfo, where: Filter) -> bool:
     if where.access is not None and not set(info.labels) <= set(where.access):
         return False
     return not where.documents or info.id in where.documents
+
+
+def _wanted(info: DocumentInfo, where: Filter) -> bool:
+    """The rest of a filter, as the store of passages applies it."""
+    moment = info.modified
+    return (
+        (not where.sources or info.source in where.sources)
+        and (not where.labels or bool(set(info.labels) & set(where.labels)))
+        and (where.since is None or (moment is not None and moment >= where.since))
+        and (where.until is None or (moment is not None and moment < where.until))
+    )

@@ -20,8 +20,8 @@ from loresmith.answering.text import fold, terms
 from loresmith.tables.values import Catalog, Column, Table
 from loresmith.types import Answer, Sentence
 
-LookUp = Callable[[str], Answer]
-"""A question to the documents, the tables' own rows left out."""
+LookUp = Callable[[str, str], Answer]
+"""A question to the documents, all but one: the table whose rows are judged proves no rule."""
 
 MOST_SUBJECTS = 40
 
@@ -154,7 +154,7 @@ def _by_subject(
         values = [v for v in distinct(table, column) if v and (any(c.isdigit() or c.isupper() for c in v))]
         rules, without = [], []
         for value in values:
-            rule = _rule(asked, value, look_up)
+            rule = _rule(asked, value, table, look_up)
             if rule is None:
                 without.append(value)
             else:
@@ -178,7 +178,7 @@ def _by_subject(
 
 
 def _for_all(asked: Wanted, table: Table, look_up: LookUp) -> Combined | None:
-    rule = _rule(asked, "", look_up)
+    rule = _rule(asked, "", table, look_up)
     measured = _measured(asked, table, [rule]) if rule else None
     if rule is None or measured is None:
         return None
@@ -202,10 +202,11 @@ def _combined(
     )
 
 
-def _rule(asked: Wanted, subject: str, look_up: LookUp) -> Rule | None:
+def _rule(asked: Wanted, subject: str, table: Table, look_up: LookUp) -> Rule | None:
     """The one figure that the documents give for it; None where they give none, or several."""
     plain, of_one = _QUESTIONS.get(asked.language, _QUESTIONS[""])
-    answer = look_up((of_one if subject else plain).format(noun=asked.noun, subject=subject))
+    question = (of_one if subject else plain).format(noun=asked.noun, subject=subject)
+    answer = look_up(question, table.document)
     if answer.abstained or not answer.sentences or not answer.sentences[0].citations:
         return None
     sentence = answer.sentences[0]
