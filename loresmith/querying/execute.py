@@ -69,7 +69,7 @@ def execute(path: Path, checked: Checked, catalog: Catalog, limits: Limits = Lim
     limit = "" if checked.tree.args.get("limit") is not None else f" LIMIT {limits.rows + 1}"
     parts = parts_of(checked.tree)
     with guarded(path, checked.tables, catalog, limits, width=len(checked.columns), parts=parts) as query:
-        rows = query(query.renamed(checked.tree, checked.sql) + limit, limits.rows + 1)
+        rows = query(query.renamed(checked.sql) + limit, limits.rows + 1)
     truncated = len(rows) > limits.rows
     return Rows(checked.columns, tuple(rows[: limits.rows]), truncated, time.perf_counter() - start)
 
@@ -91,15 +91,16 @@ class Query:
         self._parts, self._clashes = parts, clashes
         self.deadline = time.monotonic() + limits.seconds
 
-    def renamed(self, tree: exp.Expression, sql: str) -> str:
+    def renamed(self, sql: str) -> str:
         """The statement, its parts renamed that have the name of a table it does not read: the
         authorizer could not tell which of the two is counted, and the reader shall not learn of it."""
         if not self._clashes:
             return sql
+        import sqlglot
         from sqlglot import exp
 
         new = {name: f"part_{token_hex(8)}" for name in self._clashes}
-        tree = tree.copy()
+        tree = sqlglot.parse_one(sql, dialect="sqlite")
         for node in tree.find_all(exp.Table, exp.TableAlias, exp.Column):
             identifier = node.args.get("table") if isinstance(node, exp.Column) else node.this
             if isinstance(identifier, exp.Identifier) and identifier.name.casefold() in new:

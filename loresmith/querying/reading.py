@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from loresmith.querying.figures import Figure, figure
-from loresmith.querying.wording import words
+from loresmith.querying.phrases import words
 from loresmith.tables.values import Catalog
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def titles(tree: exp.Expression, catalog: Catalog, language: str = "en") -> tupl
 class _Reader:
     def __init__(self, catalog: Catalog, said: Mapping[str, str], main: str = "") -> None:
         self.catalog, self.said, self.main = catalog, said, main
+        self.outputs: dict[str, exp.Expression] = {}  # what an alias of this query stands for
 
     def say(self, key: str, *parts: str) -> str:
         return self.said[key].format(*parts)
@@ -62,7 +63,8 @@ class _Reader:
 
     def enter(self, select: exp.Expression) -> None:
         sources = select.meta.get("sources", ())
-        self.main = next((table for _, table in sources if table), "") if len(sources) else ""
+        self.main = next((table for _, table in sources if table), "")
+        self.outputs = {str(p.alias).casefold(): p.unalias() for p in select.expressions if p.args.get("alias")}
 
     def query(self, tree: exp.Expression) -> str:
         from sqlglot import exp
@@ -77,26 +79,29 @@ class _Reader:
                 if isinstance(tree, exp.Intersect)
                 else "together"
             )
-            both = (_Reader(self.catalog, self.said).query(side) for side in (tree.this, tree.expression))
-            return self.say(key, *both)
+            both = [_Reader(self.catalog, self.said).query(side) for side in (tree.this, tree.expression)]
+            return ", ".join([self.say(key, *both), *self._cut(tree)])
         inner = _Reader(self.catalog, self.said)
         inner.enter(tree)
         return inner.select(tree)  # type: ignore[arg-type]
 
     def select(self, tree: exp.Select) -> str:
+        from sqlglot import exp
+
         group = tree.args.get("group")
         grouped = [self._meant(term, tree) for term in group.expressions] if group else []
         keys = {g.sql() for g in grouped}
         shown = [p.unalias() for p in tree.expressions]
         listed = [self.phrase(p) for p in shown if p.sql() not in keys] or [self.phrase(p) for p in shown]
-        subject = ", ".join(listed)
+        subject = self.said["row"] if all(isinstance(p, exp.Literal) for p in shown) else ", ".join(listed)
         if tree.args.get("distinct"):
             subject = self.say("distinct", subject)
         sources = self._sources(tree)
-        text = self.say("of", subject, sources) if sources else subject
+        several = len(tree.meta.get("sources", ())) > 1
+        text = self.say("from" if several else "of", subject, sources) if sources else subject
         where = tree.args.get("where")
         if where is not None:
-            text += f" {self.said['where']} {self.condition(where.this)}"
+            text = self.say("where", text, self.condition(where.this))
         tail = []
         if grouped:
             tail.append(self.say("by", ", ".join(self.phrase(g) for g in grouped)))
@@ -159,19 +164,25 @@ class _Reader:
         return term
 
     def _ordered(self, term: exp.Expression, tree: exp.Select, figures: int) -> str:
+        from sqlglot import exp
+
         meant = self._meant(term.this, tree)
         what, down = figure(meant), bool(term.args.get("desc"))
-        if what.type in ("date", "datetime", "time"):
+        if what.type in ("date", "datetime", "time") or meant.find(exp.TimeToStr):
             direction = self.said["latest" if down else "earliest"]
         elif what.type == "text" and not what.aggregate:
             direction = self.said["z-a" if down else "a-z"]
         else:
             direction = self.said["highest" if down else "lowest"]
+        group = tree.args.get("group")
+        keys = [self._meant(g, tree).sql() for g in group.expressions] if group else []
+        if keys == [meant.sql()]:
+            return direction
         alone = len(tree.args["order"].expressions) == 1 and figures == 1
         chosen = meant.sql() in {p.unalias().sql() for p in tree.expressions} and what.aggregate
         return direction if alone and chosen else self.say("ordered", self.phrase(meant), direction)
 
-    def _cut(self, tree: exp.Select) -> list[str]:
+    def _cut(self, tree: exp.Expression) -> list[str]:
         limit, offset = tree.args.get("limit"), tree.args.get("offset")
         said = []
         if limit is not None:
@@ -198,6 +209,8 @@ class _Reader:
         what = node.meta.get("figure", Figure())
         table = self.catalog.table(what.table)
         column = table.column(what.column) if table is not None else None
+        if not alone and "source" not in node.meta and node.name.casefold() in self.outputs:
+            return self.phrase(self.outputs[node.name.casefold()])
         if table is None or column is None or what.aggregate:
             return str(node.name).replace("_", " ")
         if alone or not self.main or table.sql == self.main:

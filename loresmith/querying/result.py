@@ -1,0 +1,192 @@
+"""From rows to an answer: values with units, what they rest on, and sentences that say no more.
+
+Promises: every figure of a sentence stands in the result, read back from the sentence's own text in its
+language; a sentence where one does not is left out. Citations are rows of the basis: verbatim from the
+document where it has them as text, else their cells.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from loresmith.querying.basis import basis
+from loresmith.querying.check import Checked, check
+from loresmith.querying.execute import Limits, Rows
+from loresmith.querying.figures import Figure, tidy
+from loresmith.querying.reading import reading, titles
+from loresmith.querying.phrases import words
+from loresmith.tables.values import Catalog, Cell
+from loresmith.types import BasisTable, Citation, Locator, Sentence, TableResult
+
+Quote = Callable[[str, Locator], Citation | None]
+"""Where a row of a document stands as text: its citation, or None."""
+
+_LISTED = 10
+_FIRST = 5
+_CITED = 5
+_LONGEST_LIST = 4  # columns of a row that a sentence can hold
+_LIMITS = Limits()
+
+
+def result(
+    path: Path,
+    checked: Checked,
+    rows: Rows,
+    catalog: Catalog,
+    *,
+    by: Literal["code", "model", "user"],
+    limit: int,
+    language: str = "en",
+    limits: Limits = _LIMITS,
+) -> TableResult:
+    """The result as an answer carries it; at most `limit` rows.
+
+    Raises:
+        StorageError: the store is missing or damaged.
+    """
+    figures = checked.figures
+    shown = tuple(
+        tuple(tidy(cell, figures[n]) for n, cell in enumerate(row)) for row in rows.rows[: max(limit, 0)]
+    )
+    return TableResult(
+        sql=checked.sql,
+        reading=reading(checked.tree, catalog, language),
+        columns=titles(checked.tree, catalog, language),
+        units=checked.units,
+        rows=shown,
+        truncated=rows.truncated or len(rows.rows) > len(shown),
+        basis=basis(path, checked, catalog, limits=limits),
+        by=by,
+    )
+
+
+def sentences(
+    question: str,
+    result: TableResult,
+    catalog: Catalog,
+    language: str,
+    quote: Quote | None = None,
+) -> list[Sentence]:
+    """What the result says, in one sentence; [] where a figure of it could not be found in the result.
+
+    A result without rows is said too ("No row matches: …"), with nothing to cite.
+    """
+    said = words(language)
+    figures: Sequence[Figure] = [Figure(unit=unit, amount=bool(unit)) for unit in result.units]
+    heads, read = result.columns, result.reading
+    if result.sql:
+        checked = check(result.sql, catalog)
+        figures = checked.figures
+        heads, read = titles(checked.tree, catalog, language), reading(checked.tree, catalog, language)
+    subject = read[:1].upper() + read[1:] if read else question.strip().rstrip("?")
+    if not result.rows:
+        return [Sentence(text=f"{said['nothing']}: {read or subject}.", citations=())]
+    several = len(result.rows) > 1
+    most = _LISTED if len(heads) <= 2 else _FIRST
+    first = result.rows if len(result.rows) <= most and not result.truncated else result.rows[:_FIRST]
+    lines = [_line(row, heads, figures, result.units, language, named=not several) for row in first]
+    tail = (", " if len(heads) == 1 else "; ").join(lines)
+    if len(first) < len(result.rows) or result.truncated:
+        key = "more than" if result.truncated else "found"
+        count = f"{said[key].format(len(result.rows))}, {said['the first'].format(len(first))}: "
+        tail = count + tail
+    if not holds(tail, result, language, len(first)):
+        return []
+    return [Sentence(text=f"{subject}: {tail}.", citations=tuple(_cited(result.basis, quote)))]
+
+
+def _line(
+    row: Sequence[Cell],
+    heads: Sequence[str],
+    figures: Sequence[Figure],
+    units: Sequence[str],
+    language: str,
+    *,
+    named: bool,
+) -> str:
+    """A row in a sentence: "Ann Lee 31.5 h", or with the names of its columns where it is the only one."""
+    cells = [_shown(cell, figures[n], units[n], language) for n, cell in enumerate(row)][:_LONGEST_LIST]
+    if len(row) == 1:
+        return cells[0]
+    if named:
+        return ", ".join(f"{heads[n]} {cell}" for n, cell in enumerate(cells))
+    return f"{cells[0]}: {', '.join(cells[1:])}"
+
+
+def _shown(cell: Cell, what: Figure, unit: str, language: str) -> str:
+    said = words(language)
+    if cell is None:
+        return said["no value"]
+    if what.type == "boolean" and cell in (0, 1):
+        return said["yes" if cell else "no"]
+    if isinstance(cell, str):
+        return cell
+    return number(cell, language, grouped=what.amount) + (f" {unit}" if unit else "")
+
+
+# --- numbers in text and back -------------------------------------------------------------------
+
+_SEPARATORS = {"en": (",", "."), "de": (".", ","), "es": (".", ","), "it": (".", ","), "fr": ("\u202f", ",")}
+
+
+def number(value: float, language: str, *, grouped: bool) -> str:
+    """A number as the language writes it, with all its places."""
+    thousands, point = _SEPARATORS.get(language, _SEPARATORS["en"])
+    text = str(value)
+    if "e" in text or "n" in text:
+        return text
+    whole, _, fraction = text.partition(".")
+    if grouped and len(whole.lstrip("-")) > 3:
+        whole = f"{int(whole):,}".replace(",", thousands)
+    sign = "−" if whole.startswith("-") else ""
+    fraction = "" if fraction == "0" else fraction
+    return sign + whole.lstrip("-") + (point + fraction if fraction else "")
+
+
+_NUMBER = re.compile(r"(?<![\w])[−-]?\d[\d.,\u202f]*(?:e[+-]?\d+)?")
+
+
+def holds(text: str, result: TableResult, language: str, first: int = 0) -> bool:
+    """Whether every number of a text stands in the result: as a cell, or in the text of one, or as the
+    count of its rows; units and names of columns are the result's own."""
+    numbers = [float(c) for row in result.rows for c in row if isinstance(c, int | float)]
+    numbers += [float(len(result.rows)), float(first)]
+    texts = [c for row in result.rows for c in row if isinstance(c, str)]
+    texts += [*result.columns, *result.units]
+    left = text
+    for known in sorted(set(texts), key=len, reverse=True):
+        if known and any(c.isdigit() for c in known):
+            left = left.replace(known, " ")
+    thousands, point = _SEPARATORS.get(language, _SEPARATORS["en"])
+    for found in _NUMBER.findall(left):
+        plain = found.rstrip(".,").replace(thousands, "").replace(point, ".").replace("−", "-")
+        try:
+            value = float(plain)
+        except ValueError:
+            return False
+        if not any(value == n for n in numbers):
+            return False
+    return True
+
+
+# --- citations ----------------------------------------------------------------------------------
+
+
+def _cited(tables: Sequence[BasisTable], quote: Quote | None) -> list[Citation]:
+    """At most five rows: those of the first table, one of each other."""
+    several = [t for t in tables if t.rows]
+    found: list[Citation] = []
+    for n, table in enumerate(several[:_CITED]):
+        most = max(1, _CITED - (len(several) - 1)) if n == 0 else 1
+        for row in table.rows[:most]:
+            if len(found) == _CITED:
+                return found
+            cells = "; ".join(
+                f"{head}: {cell}" for head, cell in zip(table.columns, row.cells, strict=True) if cell is not None
+            )
+            there = quote(table.document, row.locator) if quote is not None else None
+            found.append(there or Citation(document=table.document, passage="", locator=row.locator, quote=cells))
+    return found
