@@ -17,8 +17,9 @@ from loresmith.querying.grids import Cell, Grid
 from loresmith.querying.operations import Asked
 from loresmith.querying.periods import Period
 from loresmith.querying.scales import FACTOR
-from loresmith.querying.series import Match, Names, Series, content, terms
+from loresmith.querying.series import Match, Names, Series
 from loresmith.querying.solution import Solution, said, shown, solution, value_of
+from loresmith.querying.terms import content, terms
 
 __all__ = ["Solution", "solve"]
 
@@ -246,7 +247,29 @@ def _sum(asked: Asked, names: Names) -> Solution | None:
             if same and len(points) == 2 and points[0][1] is not points[1][1]:
                 made = _added(a, points)
                 return replace(made, name=f"{a.series.name} + {b.series.name}") if made else None
-    return None
+    return _section_sum(asked, names) if whole is None else None
+
+
+def _section_sum(asked: Asked, names: Names) -> Solution | None:
+    """The sum of the rows of a section that has no total of its own."""
+    wanted = content(asked.phrases[0])
+    groups: dict[tuple[int, str, str], list[Series]] = {}
+    for series in names.series:
+        own, head = content(series.section), content(series.head)
+        if own and own <= wanted and wanted <= own | head | content(" ".join(series.grid.heads)):
+            groups.setdefault((id(series.grid), series.section, series.head), []).append(series)
+    if len(groups) > 1:  # the column that is named
+        groups = {key: rows for key, rows in groups.items() if content(key[2]) & wanted} or {
+            key: rows for key, rows in groups.items() if not content(key[2]) - {"amount"}
+        }
+    if len(groups) != 1:
+        return None
+    rows = next(iter(groups.values()))
+    points = _row_points(asked, rows) if len(asked.periods) <= 1 else None
+    if not points or any(has(series, "total", "net") for series in rows):
+        return None
+    made = _added(Match(rows[0], 0.8, 1.0), [p for _, p in points])
+    return replace(made, name=rows[0].section, names=(rows[0].section,)) if made else None
 
 
 def _added(match: Match, points: Sequence[Point]) -> Solution | None:
@@ -368,6 +391,15 @@ def _count(asked: Asked, names: Names) -> Solution | None:
     return replace(made, limit=asked.limit)
 
 
+# What a row may be called when it is asked for without its name.
+_THINGS = frozenset(
+    terms(
+        "segment department region category item country product type division unit company business line "
+        "area group source component customer market brand vessel subsidiary asset class instrument row entry"
+    )
+)
+
+
 def _group(asked: Asked, names: Names, phrase: str) -> tuple[list[Series], float] | None:
     """The rows under one head that a phrase names as a whole ("goodwill by segment"), totals left out."""
     groups: dict[tuple[int, str, str], list[Series]] = {}
@@ -375,16 +407,17 @@ def _group(asked: Asked, names: Names, phrase: str) -> tuple[list[Series], float
         whole = {"total", "sum", "summe", "gesamt"} & set(terms(series.label)) or not series.label
         if not whole and (not asked.periods or cell_at(series, asked.periods[0])):
             groups.setdefault((id(series.grid), series.section, series.head), []).append(series)
-    wanted = content(phrase)
+    wanted = content(phrase) - _THINGS
     rated = []
     for (_, section, head), members in groups.items():
         grid = members[0].grid
         own = set(terms(f"{section} {head} {grid.caption} {grid.title} {' '.join(grid.heads)}"))
         told = own | set(terms(grid.around))
         labels = {t for s in members for t in terms(s.label)}
-        if len(members) < 2 or not wanted or wanted - told - labels or len(wanted & own) < 0.3 * len(wanted):
+        if len(members) < 2 or wanted - told - labels:
             continue
-        rated.append((len(wanted & own) / len(wanted) + 0.1 * len(wanted & set(terms(head))), members))
+        near = (len(wanted & own) + 0.5 * len(wanted & told)) / len(wanted) if wanted else 0.0
+        rated.append((near + 0.1 * len(set(terms(phrase)) & set(terms(head))), members))
     rated.sort(key=lambda r: -r[0])
     if not rated or (len(rated) > 1 and rated[1][0] > rated[0][0] - MARGIN):
         return None

@@ -13,7 +13,8 @@ from loresmith.querying import periods
 from loresmith.querying.grids import Cell
 from loresmith.querying.periods import Period
 from loresmith.querying.scales import Scale
-from loresmith.querying.series import Match, Names, Series, terms
+from loresmith.querying.series import Match, Names, Series
+from loresmith.querying.terms import terms
 
 # Fitted on the first half of TAT-QA's dev contexts (benchmarks/finance_tables.py).
 MIN_COVER = 0.6

@@ -216,6 +216,7 @@ def _heads(top: Sequence[Sequence[str]], width: int) -> tuple[list[str], list[st
     for row in top:
         levels[0] += [row[0]] if row[0] else []
         filled = [c for c in range(1, width) if row[c]]
+        row = [bare(text) for text in row]
         for column, text in _over(row, filled, width).items():
             if len(filled) == 1 and len(dated) > 1 and column in dated and _CHANGE.search(fold(text)):
                 continue  # "Percent change" stands over the columns that are no years

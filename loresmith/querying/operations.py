@@ -14,6 +14,7 @@ from loresmith.answering.text import fold
 from loresmith.querying import periods, wording
 from loresmith.querying.periods import Period
 from loresmith.querying.scales import FACTOR, Scale, named
+from loresmith.querying.terms import content
 
 Kind = Literal[
     "value", "change", "percent", "sum", "average", "ratio", "share", "difference", "extreme", "filter",
@@ -112,7 +113,7 @@ def _share(folded: str, asked: tuple[Period, ...]) -> Asked | None:
         return None
     for pattern in wording.SHARES:
         found = pattern.search(folded)
-        if found:
+        if found and content(_phrase(found["b"])):
             how = found.groupdict().get("how") or "ratio"
             kind: Kind = "share" if how in wording.PERCENT_KINDS or "const" in how else "ratio"
             return Asked(kind=kind, phrases=(_phrase(found["a"]), _phrase(found["b"])), periods=asked)
@@ -123,8 +124,10 @@ def _change(folded: str, phrase: str, asked: tuple[Period, ...], *, averaged: bo
     if len(asked) <= 1 or not wording.FROM_YEAR.search(folded):
         for pattern in wording.TWO:
             found = pattern.search(folded)
-            parts = (_phrase(found["a"]), _phrase(found["b"])) if found else ()
-            if parts and all(parts):
+            first, second = (_phrase(found["a"]), _phrase(found["b"])) if found else ("", "")
+            if found and first and second:
+                shared = _phrase(found.groupdict().get("of") or "")
+                parts = (f"{first} {shared}".strip(), f"{second} {shared}".strip())
                 return Asked(kind="difference", phrases=(phrase, *parts), periods=asked)
     yearly = averaged and len(asked) > 1
     return Asked(kind="change", phrases=(phrase,), periods=asked, year_average=yearly)

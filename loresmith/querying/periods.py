@@ -45,7 +45,7 @@ _PATTERN = re.compile(
     rf"|\b(?P<qo>{'|'.join(_ORDINALS)})[\s\-]+(?:fiscal\s+)?quarter\b"
     r"|\bq(?P<q>[1-4])(?=\b|\d\d)|\b(?P<qd>[1-4])\.\s*quartal\b|\b(?P<ql>[1-4])q(?=\b|\d\d)"
     rf"|\b(?:fy|f)\s?'?(?P<fy>{_YEAR})\b|\b(?:fy|f)\s?'?(?P<fs>\d\d)\b"
-    rf"|\b(?P<ya>{_YEAR})\s?[/–-]\s?(?P<yb>\d\d)\b(?![\d,.])"
+    rf"|\b(?P<ya>{_YEAR})\s?(?:[/–-]\s?(?P<yb>\d\d)\b(?![\d,.])|/\s?(?P<yc>{_YEAR})\b)"
     rf"|(?<![\d.,$€£])(?P<y>{_YEAR})(?![\d%]|[.,]\d)"
     r"|(?<=')(?P<ys>[012]\d)\b"
 )
@@ -82,6 +82,8 @@ def _parts_of(match: re.Match[str]) -> Period:
         return frozenset({("q", int(quarter))})
     if g["ya"]:
         first = int(g["ya"])
+        if g["yc"]:
+            return frozenset({("y", first), ("y", int(g["yc"]))})
         return frozenset({("y", first), ("y", first // 100 * 100 + int(g["yb"]))})
     short = g["fs"] or g["ys"]
     year = int(short) + 2000 if short else int(g["fy"] or g["y"])
@@ -164,7 +166,9 @@ def pick(wanted: Period, among: Iterable[Period]) -> list[Period]:
     # "December 31, 2019" asks for the column "2019"; "Q4 2019" does not.
     if any(kind == "q" for kind, _ in wanted):
         return []
-    return [p for p in listed if p and p <= wanted]
+    coarser = [p for p in listed if p and p <= wanted]
+    # The fiscal year 2018/2019 is "FY2019".
+    return coarser or [p for p in listed if len(years) == 1 and p > wanted and year_of(p) == year_of(wanted)]
 
 
 _NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -8,79 +8,14 @@ fit equally well are no match.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loresmith.answering.text import stem, words
 from loresmith.querying import periods
 from loresmith.querying.grids import Cell, Grid
 from loresmith.querying.periods import Period
-
-# Words that ask or frame and name nothing in a table.
-FRAME = frozenset(
-    """a about above across after all also altogether an and any are as at be been before being below both by
-    can company company's compared corporation could did do does each end ended ending entity every fiscal
-    following for from fy group had has have her his how i in inc incl include included including into is it
-    its itself last ltd many me more most much of on one only or other's our out over per please reported
-    recorded represented represent respective respectively same show shown shows since table tell than that
-    the their them then there these they this those through to two three four five under up us use using was
-    we were what whats what's when where whether which who whole whose why will with within would year years
-    year's annual annually period periods quarter quarters month months day value values amount amounts figure
-    figures number given give provided provide thousand thousands million millions billion billions dollars
-    dollar usd usds between during against arising came come comes calculated whereby based upon date
-    der die das den dem des ein eine einer eines und oder von vom zum zur im in am an auf für mit wie was
-    welche welcher welches wieviel viel hoch hat hatte war waren ist sind betrug beträgt lag jahr jahre jahren
-    el la los las de del en y o cuál cuánto fue es por para entre año años il lo gli le di del nel nella e
-    quanto qual quale era per tra anno anni du des les au aux et ou quel quelle était combien pour
-    l'année""".split()  # noqa: SIM905
-)
-# Words that may belong to a label or to the operation: they help where the label has them.
-OPTIONAL = frozenset(
-    """total average mean change percentage percent proportion ratio increase decrease difference sum
-    highest lowest largest smallest higher lower larger smaller greater greatest nominal constitution
-    growth absolute out less least maximum minimum grow grew rise rose decline declined increased decreased
-    yearly exceed exceeded count combined
-    summe gesamt durchschnitt durchschnittlich veränderung änderung prozentual prozentuale differenz anteil
-    verhältnis zunahme abnahme höchste höchsten niedrigste niedrigsten größte kleinste prozent suma promedio
-    media variazione variación variation somme moyenne totale porcentaje percentuale pourcentage""".split()  # noqa: SIM905
-)
-
-
-_DIGITS = {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "ten": "10"}
-_CHANGES = frozenset("change variance growth difference increase decrease veränderung delta".split())  # noqa: SIM905
-
-
-def terms(text: str) -> list[str]:
-    """Words as they are compared here: folded, plural and possessive endings taken off."""
-    found: list[str] = []
-    for word in words(text):
-        for part in re.split(r"[-/–]", word):
-            bare = part.strip(".'").removesuffix("'s").removesuffix("'")
-            if re.fullmatch(r"[^\W\d]{4,}\d", bare):  # the mark of a footnote: "year1"
-                bare = bare[:-1]
-            if bare:
-                found.append(_DIGITS.get(bare) or _singular(bare))
-    return found
-
-
-def _singular(word: str) -> str:
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if len(word) > 4 and word.endswith(("sses", "xes", "ches", "shes")):
-        return word[:-2]
-    plural = len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is"))
-    return word[:-1] if plural else word
-
-
-_FRAME = frozenset(_singular(w) for w in FRAME) | FRAME
-_OPTIONAL = frozenset(_singular(w) for w in OPTIONAL)
-
-
-def content(text: str) -> set[str]:
-    """The words that name something."""
-    return {t for t in terms(text) if t not in _FRAME and t not in _OPTIONAL}
+from loresmith.querying.terms import CHANGES, FRAMES, OPTIONALS, core, near, terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +45,10 @@ class Series:
         """The points of all years from one to the other."""
         low, high = sorted((periods.year_of(first) or 0, periods.year_of(last) or 0))
         return [(p, c) for p, c in self.points if low <= (periods.year_of(p) or 0) <= high]
+
+
+# Rows whose figures stand in brackets because they are taken off: an expense of (97) is one of 97.
+_TAKEN_OFF = frozenset({"expense", "cost", "less", "allowance", "aufwand", "aufwendung", "kosten"})
 
 
 def series_of(grid: Grid) -> list[Series]:
@@ -180,6 +119,7 @@ def _by_rows(grid: Grid, row_periods: Sequence[Period]) -> list[Series]:
 # --- matching -----------------------------------------------------------------------------------
 
 
+_PARTS = frozenset({"percent", "percentage", "proportion", "share", "%"})
 # How much a word of the question weighs against a row where only the prose around the table has it.
 PROSE = 0.5
 
@@ -199,7 +139,7 @@ class Names:
     def __init__(self, grids: Sequence[Grid]) -> None:
         self.series = [s for grid in grids for s in series_of(grid)]
         self._own = [
-            (frozenset(_core(s.label)), frozenset(terms(s.section)), frozenset(terms(s.head)), terms(s.label))
+            (frozenset(core(s.label)), frozenset(terms(s.section)), frozenset(terms(s.head)), terms(s.label))
             for s in self.series
         ]
         distinct = {own[:3] for own in self._own}
@@ -214,8 +154,8 @@ class Names:
     def matches(self, phrase: str) -> list[Match]:
         """The series that a phrase may mean, best first."""
         listed = terms(phrase)
-        wanted = {t for t in listed if t not in _FRAME}
-        needed = {t for t in wanted if t not in _OPTIONAL}
+        wanted = {t for t in listed if t not in FRAMES}
+        needed = {t for t in wanted if t not in OPTIONALS}
         text = f" {' '.join(listed)} "
         if not wanted:
             return []
@@ -237,16 +177,17 @@ class Names:
     ) -> Match | None:
         label, section, head = own
         whole = bool(spelled) and f" {' '.join(spelled)} " in text
-        if whole and label <= _FRAME:  # "up to three months": said as it stands, its words count
+        if whole and label <= FRAMES:  # "up to three months": said as it stands, its words count
             wanted, needed = wanted | label, needed | label
-        all_terms = label | section | head | ({"total"} if not label else set())
-        hit = {t for t in wanted if t in all_terms or _near(t, all_terms)}
-        if not hit & (label | head | section | {"total"}) and not any(_near(t, label) for t in wanted):
+        said = label | frozenset(spelled)
+        all_terms = said | section | head | ({"total"} if not label else set())
+        hit = {t for t in wanted if t in all_terms or near(t, all_terms)}
+        if not hit:
             return None
         around, prose = self._around[id(series.grid)], self._prose[id(series.grid)]
         got = possible = 0.0
         for term in needed | hit:
-            weight = self.weight(term) * (0.5 if term in _OPTIONAL else 1.0)
+            weight = self.weight(term) * (0.5 if term in OPTIONALS else 1.0)
             if term in hit:
                 got, possible = got + weight, possible + weight
             elif term in around:
@@ -258,40 +199,26 @@ class Names:
         cover = got / possible if possible else 0.0
         extra = self._share(label, wanted)
         score = cover - 0.45 * extra - 0.15 * self._share(head, wanted) - 0.05 * self._share(section, wanted)
+        score -= 0.1 * self._share(said - label, wanted)  # what stands in brackets
         if whole:
             score += 0.1 + 0.02 * min(5, len(spelled))
-        if head & _CHANGES and not wanted & _CHANGES:
+        if head & CHANGES and not wanted & CHANGES:
             score -= 0.3
+        if "%" in series.head and not wanted & _PARTS:
+            score -= 0.1
+        if "total" in head and not (head - {"total"}) and not hit & (section | head - {"total"}):
+            score += 0.08  # of a row's several columns its total, where none is named
         if "total" in wanted and "total" not in all_terms:
-            score -= 0.15
+            score -= 0.2
         return Match(series, score, cover)
 
     def _share(self, own: frozenset[str], wanted: set[str]) -> float:
         """How much of a name the phrase does not say."""
-        counted = {t for t in own if t not in _FRAME or t in wanted}
+        counted = {t for t in own if t not in FRAMES or t in wanted}
         total = sum(self.weight(t) for t in counted)
         missing = sum(
-            self.weight(t) * (0.5 if t in _OPTIONAL else 1.0)
+            self.weight(t) * (0.5 if t in OPTIONALS else 1.0)
             for t in counted
-            if t not in wanted and not _near(t, frozenset(wanted))
+            if t not in wanted and not near(t, frozenset(wanted))
         )
         return missing / total if total else 0.0
-
-
-def _core(label: str) -> list[str]:
-    """The words of a label without what stands in brackets, unless that is all."""
-    return terms(re.sub(r"\([^()]*\)", " ", label)) or terms(label)
-
-
-def _near(term: str, others: frozenset[str] | set[str]) -> bool:
-    """The same word with another ending ("operation", "operating" no; "amortisation", "-zation" yes)."""
-    if term in others:
-        return True
-    if len(term) < 6 or term.isdigit():
-        return False
-    own = stem(term)
-    return any(len(o) >= 6 and (stem(o) == own or _spelling(o) == _spelling(term)) for o in others)
-
-
-def _spelling(word: str) -> str:
-    return word.replace("isation", "ization").replace("ise", "ize").replace("our", "or")

@@ -38,8 +38,10 @@ OTHER = re.compile(
     )
     + r")\b|\b"
     + either(
-        r"consist(?:s|ed)? / compris(?:e|es|ed) / components / factored / defined / mean by / refers? to",
-        r"due to / explain / explanation / listed / categories / types of / besteht aus / definiert",
+        r"consists? of / consist / comprises? of / comprised / (?:what|which) (?:are|were) (?:the )?components",
+        r"components (?:of|considered|making|factored) / factored / (?:is|are|was|were) [^?]{0,60}defined",
+        r"mean by / refers? to / explain / explanation / listed / types of / (?:mainly|primarily) due to",
+        r"in accordance to / besteht aus / definiert",
     )
     + r"\b"
 )
@@ -155,10 +157,12 @@ _AND = "(?:and|und|y|e|et)"
 TWO = tuple(
     re.compile(pattern)
     for pattern in (
-        r"\b(?:difference|unterschied|differenz|diferencia|differenza|différence)\b.*?"
+        r"\b(?:difference|unterschied|differenz|diferencia|differenza|différence)\b(?P<of>.*?)"
         rf"\b(?:between|zwischen|entre|tra) (?P<a>.+?) {_AND} (?P<b>.+)",
         r"\bhow much (?:more|higher|larger|greater) (?:is|was|were|are) (?P<a>.+?) "
         r"(?:than|as compared to|compared to|over) (?P<b>.+)",
+        r"\bhow much (?:more|higher|larger|greater) (?P<of>.{3,60}?) (?:came|comes|come|was|were|is|are) (?:from|in) "
+        r"(?P<a>.+?) (?:than|as compared to|compared to|over) (?:from |in )?(?P<b>.+)",
     )
 )
 SUM_OF = re.compile(
