@@ -9,7 +9,7 @@ exists only where every operator, name, value, number and date has found its par
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from loresmith.querying.linking import Atom, Links
@@ -38,6 +38,7 @@ class Clause:
     values: tuple[int | float | str, ...] = ()
     unit: str = ""
     near: str = ""
+    at: int = 0  # its first word
     joined: str = ""  # "and" or "or" between several values
 
 
@@ -103,6 +104,7 @@ class _Reader:
         self.numeric, self.dated = numeric, dated
         self.frame = Frame()
         self.extreme_at = -1
+        self.listed_for = False  # "for each pump" of a list
 
     # --- helpers -----------------------------------------------------------------------------
 
@@ -337,7 +339,7 @@ class _Reader:
         return True
 
     def _add(self, clause: Clause, *used: int) -> None:
-        self.frame.clauses.append(clause)
+        self.frame.clauses.append(replace(clause, at=min(self.items[n].first for n in used)))
         self._use(*used)
 
     # --- values ------------------------------------------------------------------------------
@@ -346,6 +348,10 @@ class _Reader:
         n = 0
         while n < len(self.items):
             if not self._kind(n, "value"):
+                n += 1
+                continue
+            if self._kind(n + 1, "value") and self._between(n, n + 1) == " (":
+                self._use(n)  # "Los Angeles (LAX)": said twice
                 n += 1
                 continue
             run, joined = self._run(n)
@@ -439,7 +445,7 @@ class _Reader:
                 self._use(n)
                 if self._is(n - 1, "order"):
                     self._use(n - 1)
-            elif self._is(n, "order"):
+            elif self._is(n, "order") and not self._is(n + 1, "alphabetical"):
                 at = n + 1
                 if self._is(at, "desc", "asc"):
                     order.append((None, self._is(at, "desc")))
@@ -476,6 +482,9 @@ class _Reader:
             if not self._is(n, "group"):
                 continue
             at = n + 1
+            if self._agent(n):
+                self._use(n)
+                continue
             while self._is(at, "which", "distinct", "list"):
                 at += 1
             if at < len(self.items) and self._in_values(at):
@@ -483,6 +492,13 @@ class _Reader:
                 continue
             if not self._group_at(at):
                 return False
+            self.listed_for = self.items[n].text in (
+                "for all",
+                "for each",
+                "for every",
+                "of each",
+                "of every",
+            )
             self._use(*range(n, at))
             while (
                 self._is(at + 1, "and")
@@ -494,6 +510,12 @@ class _Reader:
                 if not self._group_at(at):
                     return False
         return True
+
+    def _agent(self, n: int) -> bool:
+        """ "received by publications": who did it, no group."""
+        item = self.items[n]
+        before = self.links.words[item.first - 1].folded if item.first else ""
+        return item.text in ("by", "par", "por") and before.endswith(("ed", "en")) and len(before) > 4
 
     def _in_values(self, n: int) -> bool:
         """Whether an item was read as a value or as the column of one."""
@@ -578,6 +600,8 @@ class _Reader:
             inner = next(k for k in self.items[at].kinds if k in ("sum", "avg", "count"))
             self._use(at)
             at += 1
+        if hint in ("length", "money") and self._names(at) and self.numeric(self.items[at]):
+            hint = ""
         if hint:
             if f.by is not None:
                 return False
@@ -594,9 +618,11 @@ class _Reader:
             return False
         atom = self.items[at]
         numeric = self.numeric(atom)
-        if top and not numeric and f.target is None and atom.tables:
-            f.extreme, f.target = f.extreme or func, atom  # what it is ordered by comes later
-            self._use(at)
+        if top and not numeric and f.target is None:
+            f.extreme = f.extreme or func  # what it is ordered by comes later
+            if atom.tables:
+                f.target = atom
+                self._use(at)
             return self._top_by()
         if f.by is not None:
             return False
@@ -680,6 +706,8 @@ class _Reader:
     def _rest(self) -> bool:
         """What is left: the target, columns to show, and words around what was read."""
         f = self.frame
+        if f.groups and not f.figures and not f.extreme and self.listed_for and f.target is None:
+            f.target = f.groups.pop(0)
         asked = next((n for n in range(len(self.items)) if self._is(n, "which")), -1)
         when = asked >= 0 and self.items[asked].text in _WHEN
         if when and f.extreme and f.hint == "date" and f.limit is None:

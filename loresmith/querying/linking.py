@@ -270,6 +270,8 @@ def _named(words: Sequence[Word], names: Names) -> Iterator[_Reading]:
             stems = frozenset(s for w in window if not _skipped(w) for s in w.stem.split())
             tables = names.tables(stems)
             columns = names.columns(stems)
+            if not tables and not columns and len(window) == 1 and not window[0].text.istitle():
+                tables = names.kin(window[0].stem)
             if not tables and not columns:
                 continue
             best = max([*tables.values(), *(c.score for c in columns)])

@@ -9,7 +9,7 @@ trip cost") 0.5; its unit ("hours") 0.5.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,7 +19,7 @@ from loresmith.querying.vocabulary import ABBREVIATIONS, CODES, SUFFIXES, UNITS,
 from loresmith.tables.names import fold
 from loresmith.tables.values import Catalog, Column, Table
 
-WHOLE, CORE, HEAD, SAME, FIRST, UNIT = 1.0, 0.9, 0.7, 0.6, 0.5, 0.5
+WHOLE, CORE, HEAD, SAME, FIRST, UNIT, KIN = 1.0, 0.9, 0.7, 0.6, 0.5, 0.5, 0.4
 _MONEY = ("cost", "price", "kosten", "preis", "costo", "precio", "prezzo", "cout", "prix")
 _STEMMERS = {"en": "english", "de": "german", "es": "spanish", "it": "italian", "fr": "french"}
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -73,9 +73,10 @@ class Names:
         self.language = language
         self._tables: dict[frozenset[str], dict[str, float]] = defaultdict(dict)
         self._columns: dict[frozenset[str], dict[tuple[str, str], float]] = defaultdict(dict)
+        alone = Counter(t.document for t in catalog.tables)
         for table in catalog.tables:
             own = set(keys(table.sql, language)) | set(keys(table.name, language))
-            for variant, score in _table_variants(table, language):
+            for variant, score in _table_variants(table, language, alone[table.document] == 1):
                 self._keep(self._tables, frozenset(variant), table.sql, score)
             for column in table.columns:
                 for variant, score in _column_variants(column, own, language):
@@ -99,17 +100,31 @@ class Names:
             key=lambda c: -c.score,
         )
 
+    def kin(self, word: str) -> dict[str, float]:
+        """Tables whose name begins as a word does: "maintained", "maintenance"."""
+        found = {}
+        for key, tables in self._tables.items():
+            if len(key) == 1:
+                (name,) = key
+                common = next(
+                    (n for n, (a, b) in enumerate(zip(name, word, strict=False)) if a != b),
+                    min(len(name), len(word)),
+                )
+                if common >= 5 and common >= 0.65 * max(len(name), len(word)):
+                    found.update({t: KIN for t, score in tables.items() if score >= 0.8})
+        return found
+
     def known(self, word: str) -> bool:
         """A single stem that is a table or a column."""
         one = frozenset((word,))
         return one in self._tables or one in self._columns
 
 
-def _table_variants(table: Table, language: str) -> Iterator[tuple[tuple[str, ...], float]]:
+def _table_variants(table: Table, language: str, alone: bool) -> Iterator[tuple[tuple[str, ...], float]]:
     yield keys(table.sql, language), WHOLE
     yield keys(table.name, language), WHOLE
-    stem_of_file = re.sub(r"\.\w{1,8}$", "", table.document.rsplit("/", 1)[-1])
-    yield keys(stem_of_file, language), 0.8
+    if alone:
+        yield keys(re.sub(r"\.\w{1,8}$", "", table.document.rsplit("/", 1)[-1]), language), 0.8
     if table.sheet:
         yield keys(table.sheet, language), 0.8
     for words in {keys(table.sql, language), keys(table.name, language)}:

@@ -21,8 +21,11 @@ from loresmith.querying.joins import Step, steps, tree
 from loresmith.querying.linking import Atom, ColumnLink, Links
 from loresmith.querying.naming import keys
 from loresmith.querying.plan import Condition, Func, Having, Measure, Op, Order, Period, Plan, Ref, to_sql
+from loresmith.querying.routing import signals, tabular
 from loresmith.querying.vocabulary import LABELS, MONEY, UNITS
 from loresmith.tables.values import Catalog, Column, Table
+
+__all__ = ["plans", "signals", "tabular"]
 
 _CLOSE = 0.06
 """Two choices whose scores differ by less are equally good."""
@@ -134,8 +137,8 @@ _CODED = frozenset(
     ("id", "ids", "code", "number", "no", "nr", "nummer", "codice", "codigo", "numero", "key", "zip", "plz")
 )
 _WHEN = frozenset(
-    ("date", "datum", "fecha", "data", "day", "tag", "time", "timestamp", "datetime", "month", "when", "on", "zeit",
-     "zeitpunkt", "moment", "jour", "created", "giorno")
+    ("date", "datum", "fecha", "data", "day", "tag", "time", "timestamp", "datetime", "month", "when", "on",
+     "zeit", "zeitpunkt", "moment", "jour", "created", "giorno")
 )  # fmt: skip
 _ID = re.compile(r"[a-z]{1,3}id")
 _LABELS = frozenset(stem for label in LABELS for stem in keys(label, "en")) | LABELS

@@ -280,7 +280,10 @@ _GLUE = {
         exist exists existing available table tables database data dataset row rows record records
         entry entries file sheet spreadsheet according based following corresponding respective
         respectively given associated done performed made carried happened took place spent
-        located situated received result results value values one ones time times via through
+        located situated received serve serves served serving offer offers offered offering provide provides
+        provided publish published present presented write written wrote belong belongs belonging held get got
+        work works worked feature featured include included including live living found called named titled
+        result results value values one ones time times via through
         about""",
     "de": """der die das den dem des ein eine einen einem einer eines in im an am auf aus bei beim zu zum zur
         von vom fur um ist sind war waren wird werden wurde wurden worden sein es sie er ihr ihre
