@@ -12,7 +12,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from loresmith.querying import operations, periods
-from loresmith.querying.finding import MARGIN, MIN_COVER, MIN_SCORE, Point, cell_at, find, has, points_at
+from loresmith.querying.finding import (
+    MARGIN,
+    MIN_COVER,
+    MIN_LOOK_UP,
+    MIN_SCORE,
+    Point,
+    as_amounts,
+    cell_at,
+    find,
+    has,
+    points_at,
+)
 from loresmith.querying.grids import Cell, Grid
 from loresmith.querying.operations import Asked
 from loresmith.querying.periods import Period
@@ -61,7 +72,7 @@ def _better_told(question: str, found: Solution, texts: Sequence[str]) -> bool:
 
 def _value(asked: Asked, names: Names) -> Solution | None:
     match = find(names, asked.phrases[0], asked.periods)
-    if match is None:
+    if match is None or match.score < MIN_LOOK_UP:
         return None
     series = match.series
     if not asked.periods and len(series.points) != 1:
@@ -106,7 +117,7 @@ def _ends(asked: Asked, series: Series) -> list[Point] | None:
     if len(points) != 2 or len({c.scale for _, c in points}) != 1:
         return None
     first, last = sorted(points, key=lambda p: periods.order(p[0]))
-    return [first, last] if first[1] is not last[1] else None
+    return as_amounts(series, [first, last]) if first[1] is not last[1] else None
 
 
 def _in_time(series: Series) -> bool:
@@ -220,6 +231,7 @@ def _average(asked: Asked, names: Names) -> Solution | None:
 def _mean(match: Match, points: Sequence[Point]) -> Solution | None:
     if len(points) < 2 or len({c.scale for _, c in points}) != 1:
         return None
+    points = as_amounts(match.series, points)
     value = sum(value_of(c) for _, c in points) / len(points)
     formula = f"({' + '.join(shown(c) for _, c in points)}) / {len(points)}"
     return solution("average", match, points, [value], formula=formula)

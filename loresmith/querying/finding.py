@@ -7,6 +7,7 @@ different figures fit equally well.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from loresmith.answering.text import fold
 from loresmith.querying import periods
@@ -19,6 +20,8 @@ from loresmith.querying.terms import terms
 # Fitted on the first half of TAT-QA's dev contexts (benchmarks/finance_tables.py).
 MIN_COVER = 0.6
 MIN_SCORE = 0.5
+# A plain look-up has nothing in its wording that says that it is one of figures.
+MIN_LOOK_UP = 0.8
 MARGIN = 0.06
 
 Point = tuple[Period, Cell]
@@ -84,3 +87,13 @@ def points_at(series: Series, wanted: Sequence[Period]) -> list[Point]:
 def has(series: Series, *words: str) -> bool:
     own = set(terms(f"{series.label} {series.head} {'' if series.label else 'total'}"))
     return bool(own & set(words))
+
+
+# Rows whose figures stand in brackets because they are taken off: an expense of (97) is one of 97.
+_TAKEN_OFF = frozenset({"expense", "cost", "less", "allowance", "aufwand", "aufwendung", "kosten"})
+
+
+def as_amounts(series: Series, points: Sequence[Point]) -> list[Point]:
+    """The points, without the brackets that only say that an expense is taken off."""
+    taken = set(terms(series.label)) & _TAKEN_OFF and all((c.number or 0.0) <= 0 for _, c in series.points)
+    return [(p, replace(c, number=-(c.number or 0.0))) if taken else (p, c) for p, c in points]

@@ -91,17 +91,17 @@ _WORDS: dict[str, dict[str, str]] = {
         "ratio": "Ratio of {x} to {y}{p}: {v}",
         "share": "{x} as a share of {y}{p}: {v}",
         "difference": "{x} minus {y}{p}: {v}",
-        "highest": "{x} was highest in {t}: {v}",
-        "lowest": "{x} was lowest in {t}: {v}",
-        ">": "{x} was above {l} in {t}",
-        "<": "{x} was below {l} in {t}",
+        "highest": "{x}: highest in {t}, {v}",
+        "lowest": "{x}: lowest in {t}, {v}",
+        ">": "{x}: above {l} in {t}",
+        "<": "{x}: below {l} in {t}",
         "top highest": "{t} has the highest figure{p}: {v}",
         "top lowest": "{t} has the lowest figure{p}: {v}",
         "rows>": "{t} of {n} rows are above {l}{p}",
         "rows<": "{t} of {n} rows are below {l}{p}",
-        "count>": "{x} was above {l} in {t} of {n} periods",
-        "count<": "{x} was below {l} in {t} of {n} periods",
-        "periods": "{x} is given for {t}",
+        "count>": "{x}: above {l} in {t} of {n} periods",
+        "count<": "{x}: below {l} in {t} of {n} periods",
+        "periods": "{x}: given for {t}",
         "points": "percentage points",
         "thousand": "thousand",
         "million": "million",
@@ -117,17 +117,17 @@ _WORDS: dict[str, dict[str, str]] = {
         "ratio": "Verhältnis von {x} zu {y}{p}: {v}",
         "share": "Anteil von {x} an {y}{p}: {v}",
         "difference": "{x} minus {y}{p}: {v}",
-        "highest": "{x} war am höchsten in {t}: {v}",
-        "lowest": "{x} war am niedrigsten in {t}: {v}",
-        ">": "{x} lag über {l} in {t}",
-        "<": "{x} lag unter {l} in {t}",
+        "highest": "{x}: am höchsten in {t}, {v}",
+        "lowest": "{x}: am niedrigsten in {t}, {v}",
+        ">": "{x}: über {l} in {t}",
+        "<": "{x}: unter {l} in {t}",
         "top highest": "{t} hat den höchsten Wert{p}: {v}",
         "top lowest": "{t} hat den niedrigsten Wert{p}: {v}",
         "rows>": "{t} von {n} Zeilen liegen über {l}{p}",
         "rows<": "{t} von {n} Zeilen liegen unter {l}{p}",
-        "count>": "{x} lag in {t} von {n} Zeiträumen über {l}",
-        "count<": "{x} lag in {t} von {n} Zeiträumen unter {l}",
-        "periods": "{x} ist angegeben für {t}",
+        "count>": "{x}: in {t} von {n} Zeiträumen über {l}",
+        "count<": "{x}: in {t} von {n} Zeiträumen unter {l}",
+        "periods": "{x}: angegeben für {t}",
         "points": "Prozentpunkte",
         "thousand": "Tsd.",
         "million": "Mio.",
@@ -224,7 +224,7 @@ def _filled(found: Solution, language: str, pattern: str) -> str:
 
 def _title(found: Solution, language: str) -> str:
     pattern = _WORDS.get(language, _WORDS["en"])[_key(found)]
-    return _filled(found, language, pattern.removesuffix(": {v}"))
+    return _filled(found, language, pattern.removesuffix(": {v}").removesuffix(", {v}"))
 
 
 def _upper(name: str) -> str:
@@ -294,8 +294,9 @@ def _places(found: Solution) -> int:
     own = max((c.decimals for _, c in found.cells), default=0)
     if found.kind in ("percent", "share", "ratio"):
         return 2
-    most = own + 2 if found.kind == "average" or found.formula.endswith("/ 2") else own
-    return min(most, max((_decimals(round(n, most)) for n in found.numbers), default=0))
+    if found.kind != "average" and not found.formula.endswith("/ 2"):
+        return own
+    return max(own, *(_decimals(round(n, own + 2)) for n in found.numbers))
 
 
 def _currency(found: Solution) -> str:

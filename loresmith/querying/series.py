@@ -47,16 +47,12 @@ class Series:
         return [(p, c) for p, c in self.points if low <= (periods.year_of(p) or 0) <= high]
 
 
-# Rows whose figures stand in brackets because they are taken off: an expense of (97) is one of 97.
-_TAKEN_OFF = frozenset({"expense", "cost", "less", "allowance", "aufwand", "aufwendung", "kosten"})
-
-
 def series_of(grid: Grid) -> list[Series]:
     """Every series of numbers in a grid."""
-    column_periods = [periods.period(head) for head in grid.heads]
+    column_periods = [periods.period(head.replace(" › ", " ")) for head in grid.heads]
     if sum(bool(p) for p in column_periods) >= 1 and len(set(column_periods)) > 1:
         return _by_columns(grid, column_periods)
-    row_periods = [periods.period(row.label) or periods.period(row.section) for row in grid.rows]
+    row_periods = [_joined(periods.period(row.label), periods.period(row.section)) for row in grid.rows]
     if len({p for p in row_periods if p}) >= 2:
         return _by_rows(grid, row_periods)
     shared = column_periods[0] if column_periods else frozenset()
@@ -66,6 +62,12 @@ def series_of(grid: Grid) -> list[Series]:
         for head, cell in zip(_own(grid.heads), row.cells, strict=True)
         if cell is not None and cell.number is not None
     ]
+
+
+def _joined(finer: Period, coarser: Period) -> Period:
+    """The second quarter, in a section of 2019."""
+    kinds = {kind for kind, _ in finer}
+    return finer | {(kind, number) for kind, number in coarser if kind not in kinds}
 
 
 def _own(heads: Sequence[str]) -> list[str]:
@@ -88,7 +90,7 @@ def _by_columns(grid: Grid, column_periods: Sequence[Period]) -> list[Series]:
     for row in grid.rows:
         for columns in groups.values():
             points = [
-                (column_periods[c], cell)
+                (_in_section(column_periods[c], row.section), cell)
                 for c in columns
                 if (cell := row.cells[c]) is not None and cell.number is not None
             ]
@@ -98,6 +100,14 @@ def _by_columns(grid: Grid, column_periods: Sequence[Period]) -> list[Series]:
                     Series(grid=grid, label=row.label, section=row.section, head=head, points=tuple(points))
                 )
     return found
+
+
+def _in_section(column: Period, section: str) -> Period:
+    """The first quarter under a year of its own in the middle of the table."""
+    years = {part for part in periods.period(section) if part[0] == "y"}
+    if len(years) != 1 or not any(kind == "q" for kind, _ in column):
+        return column
+    return frozenset({part for part in column if part[0] != "y"} | years)
 
 
 def _by_rows(grid: Grid, row_periods: Sequence[Period]) -> list[Series]:
