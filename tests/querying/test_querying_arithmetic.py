@@ -152,7 +152,7 @@ def test_quarters_and_years_over_the_rows() -> None:
         ["Fiscal 2019", "", ""],
         ["First quarter", "$ 5.99", "$ 8.40"],
         ["Second quarter", "$ 4.79", "$ 6.48"],
-        before="Prices of our common stock.",
+        caption="Price of our common stock",
     )
     found = solve("What was the high price in the second quarter of 2019?", page)
     assert found is not None
