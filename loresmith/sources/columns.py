@@ -97,7 +97,7 @@ def _type(kind: str, declared: str) -> str:
 def _expression(kind: str, name: str, declared: str) -> Any:
     import sqlalchemy as sa
 
-    column: Any = sa.column(name)
+    column: Any = column_of(name)
     if kind == "sqlite":
         return column
     if kind == "postgresql" and declared.endswith("[]"):
@@ -107,6 +107,13 @@ def _expression(kind: str, name: str, declared: str) -> Any:
     if kind == "mysql" and declared.startswith("bit"):
         column = column + sa.literal_column("0")
     return sa.cast(column, sa.Text if kind == "postgresql" else sa.CHAR)
+
+
+def column_of(name: str) -> Any:
+    """The column in a statement; always quoted, since no list of reserved words is whole."""
+    import sqlalchemy as sa
+
+    return sa.column(sa.sql.quoted_name(name, quote=True))
 
 
 def settle(column: MirrorColumn, seen: Seen) -> MirrorColumn:

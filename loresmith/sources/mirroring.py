@@ -19,7 +19,7 @@ from typing import Any
 
 from loresmith import mirrors
 from loresmith.mirrors import Card, Value
-from loresmith.sources.columns import Seen, settle, tidy
+from loresmith.sources.columns import Seen, column_of, settle, tidy
 from loresmith.sources.description import Source, some
 from loresmith.sources.statements import BATCH, bound_of, highest, select, table_of
 from loresmith.workspace import write_atomic
@@ -254,7 +254,7 @@ def _appended(
     """Without a key: rows after `last` are added, if as many as before lie up to it."""
     import sqlalchemy as sa
 
-    column: Any = sa.column(source.since or "")
+    column: Any = column_of(source.since or "")
     up_to = sa.or_(column <= bound_of(connection, source, last), column.is_(None))
     there = connection.execute(sa.select(sa.func.count()).select_from(table_of(source)).where(up_to)).scalar()
     (rows,) = mirror.execute("SELECT count(*) FROM rows").fetchone()

@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import Any
 
 from loresmith.mirrors import Value
+from loresmith.sources.columns import column_of
 from loresmith.sources.description import Source
 
 BATCH = 2000
@@ -15,7 +16,8 @@ BATCH = 2000
 def table_of(source: Source) -> Any:
     import sqlalchemy as sa
 
-    return sa.table(source.table, schema=source.schema)
+    schema = sa.sql.quoted_name(source.schema, quote=True) if source.schema else None
+    return sa.table(sa.sql.quoted_name(source.table, quote=True), schema=schema)
 
 
 def select(
@@ -35,14 +37,14 @@ def select(
     statement = sa.select(*(source.reading.expressions[at].label(f"_loresmith_{at}") for at in positions))
     statement = statement.select_from(table_of(source))
     if newer_than is not None:
-        column: Any = sa.column(source.since or "")
+        column: Any = column_of(source.since or "")
         bound = bound_of(connection, source, newer_than)
         statement = statement.where(column > bound if strictly else column >= bound)
     if of_keys:
         wanted = [
             sa.and_(
                 *(
-                    sa.column(n) == literal(connection, source, n, v)
+                    column_of(n) == literal(connection, source, n, v)
                     for n, v in zip(source.key, key, strict=True)
                 )
             )
@@ -50,10 +52,18 @@ def select(
         ]
         statement = statement.where(sa.or_(*wanted))
     if ordered and source.key:
-        statement = statement.order_by(*(sa.column(name) for name in source.key))
+        statement = statement.order_by(*(column_of(name) for name in source.key))
     found = connection.execute(statement, execution_options={"stream_results": True, "yield_per": BATCH})
-    with closing(found):
-        yield from found
+    cursor = found.cursor
+    try:
+        with closing(found):
+            yield from found
+    except sa.exc.DBAPIError:
+        # PyMySQL would go on reading from a connection that is gone when its cursor is thrown away.
+        rest: Any = getattr(cursor, "_result", None)
+        if getattr(rest, "unbuffered_active", False):
+            rest.unbuffered_active = False
+        raise
 
 
 def highest(connection: Any, source: Source) -> Value:
@@ -62,7 +72,7 @@ def highest(connection: Any, source: Source) -> Value:
 
     if source.since is None:
         return None
-    found: Any = sa.func.max(sa.column(source.since))
+    found: Any = sa.func.max(column_of(source.since))
     if connection.dialect.name != "sqlite":
         found = sa.cast(found, sa.Text if connection.dialect.name == "postgresql" else sa.CHAR)
     value = connection.execute(sa.select(found).select_from(table_of(source))).scalar()
