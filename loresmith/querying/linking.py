@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from loresmith.querying import vocabulary
-from loresmith.querying.naming import ColumnName, Names, stem
+from loresmith.querying.naming import ColumnName, Names, keys, stem
 from loresmith.tables import dates as cell_dates
 from loresmith.tables import numbers as cell_numbers
 from loresmith.tables.names import fold
@@ -190,7 +190,7 @@ def _words(question: str, language: str) -> tuple[Word, ...]:
         folded = fold(match.group())
         if folded:
             inside = any(a <= match.start() < b for a, b in quotes)
-            stemmed = " ".join(stem(f, language) for f in folded.split())
+            stemmed = " ".join(keys(match.group(), language)) or folded
             found.append(Word(match.group(), folded, stemmed, match.start(), match.end(), inside))
     return tuple(found)
 
@@ -371,7 +371,7 @@ def _numbered(
         if known and between.strip() == "" and not words[last].quoted:
             number = Number(value, known[2], first, last + 1)
             # Worth less than the words apart where the unit's word names a column ("hours").
-            yield _Reading(Atom("number", first, last + 1, text, number=number), (last - first) * 1.2 + 0.8)
+            yield _Reading(Atom("number", first, last + 1, text, number=number), (last - first) * 1.2 + 0.85)
     after = question[words[last - 1].end :].lstrip()[:1]
     if not unit and after in vocabulary.UNITS and not after.isalnum():
         number = Number(value, vocabulary.UNITS[after][2], first, last)
@@ -547,6 +547,7 @@ def _links(
     for n, table in enumerate(ranked):
         if table in scores or n < 5:
             scores[table] += 0.3 / (n + 1)
+    with_signs = _with_symbols(question, words, atoms)
     return Links(
         question=question,
         language=language,
@@ -556,9 +557,9 @@ def _links(
         values=tuple(v for a in atoms for v in a.values),
         numbers=tuple(a.number for a in atoms if a.number),
         dates=tuple(a.date for a in atoms if a.date),
-        operators=tuple(Operator(a.kinds, a.first, a.last) for a in atoms if a.kind == "operator"),
+        operators=tuple(Operator(a.kinds, a.first, a.last) for a in with_signs if a.kind == "operator"),
         unexplained=tuple(words[a.first].text for a in atoms if a.kind == "unknown"),
-        atoms=_with_symbols(question, words, atoms),
+        atoms=with_signs,
     )
 
 

@@ -155,10 +155,11 @@ def _column_variants(column: Column, own: set[str], language: str) -> Iterator[t
             yield core[:-1], CORE - (0.05 if core[-1] in codes else 0.0)
         if len(words) > 1 and words[-1] in suffixes:
             yield words[:-1], CORE - (0.15 if words[-1] in codes else 0.1)
-        for n in range(1, len(core)):
-            if not all(w in plain for w in core[n:]):
-                yield core[n:], HEAD
-            yield core[:n], FIRST
+        for part in {core, words}:
+            for n in range(1, len(part)):
+                if not all(w in plain for w in part[n:]):
+                    yield part[n:], HEAD
+                yield part[:n], FIRST
     if column.unit and (unit := UNITS.get(column.unit) or UNITS.get(column.unit.casefold())):
         for form, (_, _, canonical) in UNITS.items():
             if canonical == unit[2] and form.isalpha() and len(form) > 2:

@@ -263,8 +263,9 @@ class _Solver:
                     _Option(score + 0.1 + self.view.bonus(table_name), table_name, refs, entity=True)
                 )
         own = {t for t, _ in atom.tables}
+        strongest = max((s for _, s in atom.tables), default=0.0)
         for c in atom.columns:
-            if c.table in own and c.score < 1.0:
+            if c.score < strongest:
                 continue
             # The column of a table's own name is what its rows are called.
             entity = c.table in own and self.view.column(c).key
@@ -389,10 +390,18 @@ class _Solver:
             if clause.op == "!=":
                 op = "!=" if len(values) == 1 else "not in"
             score = 1.0 + self.view.bonus(table) + 0.3 * named.get((table, column), 0.0)
-            if clause.near and keys(clause.near, "en") and clause.near in column.split("_"):
+            if clause.near and self._directed(table, clause.near):
+                # "from LAX" is of from_airport, though it stand in to_airport alone.
+                if clause.near not in column.split("_"):
+                    continue
                 score += 0.25
             found.append(_Option(score, table, (), (Condition(Ref(table, column), op, values),)))
         return found
+
+    def _directed(self, table: str, word: str) -> bool:
+        """Whether a preposition is the first word of columns of this table: from_airport, to_airport."""
+        found = self.catalog.table(table)
+        return found is not None and any(c.sql.split("_")[0] == word for c in found.columns if "_" in c.sql)
 
     def _numbered(self, clause: Clause) -> list[_Option]:
         if clause.subject is not None:
@@ -468,7 +477,8 @@ class _Solver:
                 used = [c.ref for c in plan.where if (c.ref.table, c.ref.column) in columns]
                 if any(r.table != plan.table for r in used):
                     return False  # none of several rows, or each of them: another question
-        return True
+        equal = [c.ref for c in plan.where if c.op == "="]
+        return len(set(equal)) == len(equal)  # no row is two things
 
     def _figures(
         self, chosen: dict[str, _Option], where: tuple[Condition, ...], groups: tuple[Ref, ...]
@@ -545,8 +555,8 @@ class _Solver:
         if groups or f.figures or by.measure is None or f.alphabetical:
             return
         down = f.extreme == "max"
-        if any(d != down for _, d in f.order):
-            return
+        if any(d != down for _, d in f.order) or (f.order and f.limit is None):
+            return  # "the shortest, in ascending order": one, or all of them?
         limit = f.limit or 1
         shows = tuple(r for name, o in chosen.items() if name.startswith("show") for r in o.refs)
         target = chosen.get("target")
