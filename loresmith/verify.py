@@ -6,6 +6,7 @@
                    vector as noted; nothing else does
     postings       no index of the engine is missing or behind, and a sample of passages is found
                    by its own words
+    tables         the store of tables is whole and has those of every document in its version
     documents      every item has its documents, every document is indexed, every row has its
                    document
 
@@ -30,10 +31,12 @@ from typing import Any, TypeVar
 from loresmith import faults
 from loresmith.errors import StateDamaged, StorageError
 from loresmith.index import Store, StoredRow, files, open_generation
-from loresmith.state import Generation, LedgerRow, State, learning
+from loresmith.state import DocumentInfo, Generation, LedgerRow, State, learning
 from loresmith.sync import run
 from loresmith.sync.generations import discard, recover, sweep
 from loresmith.sync.ledger import row_digest, text_digest, vector_digest
+from loresmith.tables import importing
+from loresmith.tables import store as table_store
 from loresmith.types import Embedder, Filter, Passage, Progress
 from loresmith.workspace import WorkspaceDir, fsync_dir
 
@@ -50,7 +53,7 @@ class Problem:
 
     Attributes:
         kind: "state", "document", "file", "index", "missing row", "doubled row", "altered row",
-            "altered vector", "unknown row", "unindexed document" or "postings".
+            "altered vector", "unknown row", "unindexed document", "tables" or "postings".
         where: the document, passage, file or index.
         document, item: what is to be made or read again, where it is one.
     """
@@ -161,6 +164,7 @@ def _check(workspace: WorkspaceDir, state: State) -> Iterator[Problem]:
     for info in infos:
         if info.item not in items:
             yield Problem("document", f"{info.id}: comes from nowhere", document=info.id)
+    yield from _check_tables(workspace, infos)
     indexed: set[str] = set()
     building = any(g.status in ("building", "abandoned") for g in state.generations())
     for generation in _live(state):
@@ -171,6 +175,21 @@ def _check(workspace: WorkspaceDir, state: State) -> Iterator[Problem]:
         if info.id not in indexed and not building:
             where = f"{info.id}: has no passages in the index"
             yield Problem("unindexed document", where, document=info.id)
+
+
+def _check_tables(workspace: WorkspaceDir, infos: Sequence[DocumentInfo]) -> Iterator[Problem]:
+    wanted = [info for info in infos if importing.is_tabular(info)]
+    path = workspace.tables_path
+    if not wanted and not path.exists():
+        return
+    reason = table_store.damage(path)
+    if reason:
+        yield Problem("tables", f"{path}: {reason}")
+        return
+    known = table_store.looked_through(path)
+    for info in wanted:
+        if known.get(info.id) != info.version:
+            yield Problem("tables", f"{info.id}: its tables are missing", item=info.item)
 
 
 def _live(state: State) -> list[Generation]:
@@ -261,6 +280,8 @@ def _repair(workspace: WorkspaceDir, embedder: Embedder, problems: list[Problem]
     with State.open(workspace.state_path) as state:
         recover(workspace, state)
         sweep(workspace, state)
+        if table_store.damage(workspace.tables_path):
+            table_store.remove(workspace.tables_path)
         _read_again(state, [p for p in problems if p.kind == "document"])
         for generation in _live(state):
             if not _mend(workspace, state, generation):

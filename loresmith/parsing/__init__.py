@@ -8,7 +8,7 @@ from __future__ import annotations
 from loresmith.locate import locate
 from loresmith.parsing.pool import ParseResult, ParserPool
 
-PARSER_VERSION = "2"
+PARSER_VERSION = "3"
 """Part of the fingerprint of a document: a new number has every file read again."""
 
 __all__ = ["PARSER_VERSION", "ParseResult", "ParserPool", "locate", "render_page"]

@@ -19,6 +19,8 @@ CSV = "text/csv"
 JSON = "application/json"
 JSONL = "application/jsonl"
 MAIL = "message/rfc822"
+SQLITE = "application/vnd.sqlite3"
+PARQUET = "application/vnd.apache.parquet"
 DAMAGED_ZIP = "application/x-damaged-zip"
 
 _IMAGES = (
@@ -40,8 +42,8 @@ _OTHER = (
     (b"\xfd7zXZ\x00", "application/x-xz"),
     (b"\x7fELF", "application/x-executable"),
     (b"MZ", "application/x-msdownload"),
-    (b"SQLite format 3\x00", "application/vnd.sqlite3"),
-    (b"PAR1", "application/vnd.apache.parquet"),
+    (b"SQLite format 3\x00", SQLITE),
+    (b"PAR1", PARQUET),
     (b"GGUF", "application/x-gguf"),
     (b"ID3", "audio/mpeg"),
     (b"OggS", "audio/ogg"),

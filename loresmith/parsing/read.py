@@ -39,6 +39,8 @@ _READERS = {
     detect.CSV: ("tabular", "read_csv"),
     detect.JSON: ("records", "read_json"),
     detect.JSONL: ("records", "read_jsonl"),
+    detect.PARQUET: ("columnar", "read_parquet"),
+    detect.SQLITE: ("columnar", "read_sqlite"),
     "application/rtf": ("other", "read_other"),
     "application/vnd.oasis.opendocument.text": ("other", "read_other"),
     "image/png": ("ocr", "read_image"),
@@ -56,7 +58,6 @@ _NAMES = {
     "application/gzip": ("a gzip archive", "Unpack it into the folder."),
     "application/vnd.rar": ("a RAR archive", "Unpack it into the folder."),
     "application/x-7z-compressed": ("a 7z archive", "Unpack it into the folder."),
-    "application/vnd.sqlite3": ("an SQLite database", "Add it as a source with sqlite:///PATH."),
     "application/vnd.oasis.opendocument.spreadsheet": ("an OpenDocument spreadsheet", "Save it as XLSX."),
     "application/vnd.oasis.opendocument.presentation": ("an OpenDocument presentation", "Save it as PPTX."),
 }

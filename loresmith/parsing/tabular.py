@@ -6,29 +6,50 @@ import csv
 import io
 from typing import Any
 
+from loresmith.config import ParsingSection
 from loresmith.errors import ParseError
 from loresmith.parsing.draft import Draft, clean
 from loresmith.parsing.tables import Cell, add_table, header_rows
 from loresmith.parsing.textual import decode
 
 _DELIMITERS = (",", ";", "\t", "|")
+_SAMPLE = 200
 
 
-def read_csv(data: bytes, **_: Any) -> Draft:
+_PROSE = 300
+"""Characters of a mean record from which it is a text that somebody wrote, and worth finding as one."""
+_LARGE = 64 * 2**20
+_HEAD = 24 * 2**20
+
+
+def read_csv(data: bytes, settings: ParsingSection | None = None, **_: Any) -> Draft:
     draft = Draft()
-    text, encoding = decode(data)
+    limit = (settings or ParsingSection()).rows
+    whole = len(data) <= _LARGE
+    # The first rows are all that becomes text of a large one; the table has the others.
+    text, encoding = decode(data if whole else data[: data.rfind(b"\n", 0, _HEAD) + 1 or _HEAD])
     text = clean(text)
     draft.metadata["encoding"] = encoding
     delimiter = find_delimiter(text)
     # A cell may be as long as the file; the module's own limit would reject long notes.
     csv.field_size_limit(2**31 - 1)
+    filled: list[tuple[int, list[str]]] = []
+    count, prose = 0, False
     try:
-        records = list(csv.reader(io.StringIO(text), delimiter=delimiter, strict=False))
+        for number, row in enumerate(csv.reader(io.StringIO(text), delimiter=delimiter, strict=False), 1):
+            if not any(cell.strip() for cell in row):
+                continue
+            count += 1
+            if count == limit + 2:
+                prose = _is_prose(filled)
+            if count <= limit + 1 or prose:
+                filled.append((number, row))
     except csv.Error as error:
         raise ParseError(f"not readable as CSV: {error}.", "Check its quotes.") from error
-    filled = [(number, row) for number, row in enumerate(records, 1) if any(cell.strip() for cell in row)]
     if not filled:
         return draft
+    if count > len(filled) or not whole:
+        draft.warn(too_many(len(filled) - 1, count - 1 if whole else None))
     headers = header_rows([row for _, row in filled[:200]])
     wide = [number for number, row in filled if len(row) > len(filled[0][1])]
     if headers and wide:
@@ -40,6 +61,21 @@ def read_csv(data: bytes, **_: Any) -> Draft:
         numbers=[number for number, _ in filled],
     )
     return draft
+
+
+def _is_prose(filled: list[tuple[int, list[str]]]) -> bool:
+    """Whether the records read so far are long texts, all of which are wanted."""
+    first = filled[:_SAMPLE]
+    return sum(len(cell) for _, row in first for cell in row) > _PROSE * len(first)
+
+
+def too_many(shown: int, count: int | None, name: str = "") -> str:
+    """What is said where not every row of a table became text; `count` is None where nobody counted."""
+    of = f"{name}: " if name else ""
+    return (
+        f"{of}only the first {shown:,} {f'of {count:,} ' if count else ''}rows can be found by their words "
+        "(parsing.rows); questions about the table count all of them"
+    )
 
 
 def find_delimiter(text: str) -> str:

@@ -44,11 +44,11 @@ def main() -> None:
             buffer += chunk
             continue
         item, settings = wire.task_from(message)
-        _limit_cpu(settings.seconds)
+        limit_cpu(settings.seconds)
         _answer(pipe, item, settings)
 
 
-def _limit_cpu(seconds: float) -> None:
+def limit_cpu(seconds: float) -> None:
     """The CPU time of the process may grow by `seconds` for this file."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     soft = int(used.ru_utime + used.ru_stime + seconds) + 1

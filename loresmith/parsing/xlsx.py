@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from xml.etree import ElementTree
 
@@ -76,6 +77,89 @@ def read_cells(data: bytes) -> Iterator[tuple[str, int, list[str]]]:
             for number, tr in _streamed(package.read(part), part):
                 if tr.get("hidden") not in ("1", "true"):
                     yield sheet.get("name", ""), number, _values(book, tr)
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRow:
+    """A row as data: column number -> (value, unit); dates and times are ISO text, percentages as shown."""
+
+    number: int
+    values: dict[int, tuple[str | int | float | bool, str]]
+    bold: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ValueSheet:
+    """A visible sheet as data. `merged`: (first row, last row, first column, last column)."""
+
+    name: str
+    merged: list[tuple[int, int, int, int]]
+    rows: Iterator[ValueRow]
+
+
+def read_values(data: bytes) -> Iterator[ValueSheet]:
+    """The visible sheets with their values as stored, not as shown: hidden rows and columns left out.
+    Take the rows of one sheet before the next; a large sheet is never in memory as a tree.
+
+    Raises:
+        ParseError: damaged, protected, or a decompression bomb.
+    """
+    package = Package(data)
+    main = next((t for k, t in package.relations("").values() if k == "officeDocument"), "xl/workbook.xml")
+    workbook = package.xml(main)
+    relations = package.relations(main)
+    book = _Book(package, relations, workbook)
+    listed = child(workbook, "sheets")
+    for sheet in listed if listed is not None else ():
+        identifier = next((v for k, v in sheet.attrib.items() if k.endswith("}id")), "")
+        kind, part = relations.get(identifier, ("", ""))
+        hidden = sheet.get("state", "").lower().endswith("hidden")
+        if kind == "worksheet" and part in package.names and not hidden:
+            raw = package.read(part)
+            yield ValueSheet(sheet.get("name", ""), _merged_in(raw), _value_rows(book, raw, part))
+
+
+_MERGE = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]*?ref=\"([A-Z]+)(\d+):([A-Z]+)(\d+)\"")
+_COL = re.compile(rb"<(?:\w+:)?col\s([^>]*)>")
+
+
+def _merged_in(raw: bytes) -> list[tuple[int, int, int, int]]:
+    return [
+        (int(m[2]), int(m[4]), _number_of(m[1].decode()), _number_of(m[3].decode()))
+        for m in _MERGE.finditer(raw)
+    ]
+
+
+def _number_of(letters: str) -> int:
+    column = 0
+    for letter in letters:
+        column = column * 26 + ord(letter) - 64
+    return column
+
+
+def _hidden_columns(raw: bytes) -> set[int]:
+    hidden: set[int] = set()
+    for match in _COL.finditer(raw[: raw.find(b"sheetData") + 1 or None]):
+        given = dict(re.findall(rb'(\w+)="([^"]*)"', match[1]))
+        if given.get(b"hidden") in (b"1", b"true"):
+            hidden.update(range(int(given.get(b"min", b"1")), min(int(given.get(b"max", b"1")), 16384) + 1))
+    return hidden
+
+
+def _value_rows(book: _Book, raw: bytes, part: str) -> Iterator[ValueRow]:
+    hidden = _hidden_columns(raw)
+    for number, tr in _streamed(raw, part):
+        if tr.get("hidden") in ("1", "true"):
+            continue
+        values: dict[int, tuple[str | int | float | bool, str]] = {}
+        bold = True
+        for column, cell in _cells(tr):
+            value, unit = book.typed(cell)
+            if value != "" and value not in _ERRORS and column not in hidden:
+                values[column] = (value, unit)
+                bold = bold and book.is_bold(cell)
+        if values:
+            yield ValueRow(number, values, bold)
 
 
 def _values(book: _Book, tr: ElementTree.Element) -> list[str]:
@@ -145,6 +229,27 @@ class _Book:
         code = self.formats[int(style)] if style.isdigit() and int(style) < len(self.formats) else ""
         return show(text, code, self.epoch) if text else ""
 
+    def typed(self, cell: ElementTree.Element) -> tuple[str | int | float | bool, str]:
+        """(value, unit): a number as it is stored; its unit is what the format puts beside it."""
+        kind = cell.get("t", "n")
+        raw = child(cell, "v")
+        text = (raw.text or "") if raw is not None else ""
+        if kind == "b":
+            return text == "1", ""
+        if kind != "n" or not text:
+            return self.value(cell).strip(), ""
+        style = cell.get("s", "")
+        code = self.formats[int(style)] if style.isdigit() and int(style) < len(self.formats) else ""
+        is_date, percent, unit = _kind_of(code)
+        if is_date:
+            return show(text, code, self.epoch), ""
+        try:
+            # What the program computed in binary, as it shows it: 0.30000000000000004 is 0.3.
+            number = float(f"{float(text) * (100 if percent else 1):.15g}")
+        except ValueError:
+            return text, ""
+        return (int(number) if number.is_integer() and abs(number) < 1e15 else number), unit
+
     def is_bold(self, cell: ElementTree.Element) -> bool:
         style = cell.get("s", "")
         return style.isdigit() and int(style) < len(self.bold) and self.bold[int(style)]
@@ -159,6 +264,24 @@ def _rich(element: ElementTree.Element) -> str:
         elif local(node.tag) == "r":
             parts += [t.text or "" for t in children(node, "t")]
     return re.sub(r"_x([0-9A-F]{4})_", lambda m: chr(int(m[1], 16)), "".join(parts))
+
+
+@lru_cache(maxsize=1024)
+def _kind_of(code: str) -> tuple[bool, bool, str]:
+    """(is it a date, is it a percentage, the unit beside the number) of a format."""
+    section = code.split(";")[0]
+    bare = re.sub(r'"[^"]*"|\\.|_.|\*.|\[(?!h|m|s)[^\]]*\]', "", section, flags=re.IGNORECASE)
+    if re.search(r"[ymdhs]", bare, re.IGNORECASE) and not re.search(r"[0#?]", bare.replace("ss.0", "")):
+        return True, False, ""
+    if "%" in bare:
+        return False, True, "%"
+    literal = re.sub(r"_.|\*.|\[\$([^\]-]*)[^\]]*\]|\[[^\]]*\]", r"\1", section)
+    literal = re.sub(r'"([^"]*)"|\\(.)', r"\1\2", literal)
+    match = re.search(r"[0#?][0#?,. ]*[0#?]|[0#?]", literal)
+    if match is None:
+        return False, False, ""
+    beside = (literal[: match.start()] + " " + literal[match.end() :]).strip(" ()-+")
+    return False, False, beside if len(beside) <= 12 and beside.casefold() != "general" else ""
 
 
 def show(raw: str, code: str, epoch: datetime) -> str:

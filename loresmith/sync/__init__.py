@@ -1,10 +1,12 @@
 """Bring the index up to the sources: read, cut, embed and index what changed.
 
-    survey the sources -> parse what is new -> cut, analyse -> embed -> commit -> optimise, swap
+    survey the sources -> parse what is new -> tables to their store -> cut, analyse -> embed -> commit
+    -> optimise, swap
 
 Promises: killed at any point it leaves a workspace whose index and state agree, and the next sync
 finishes the work; what is unchanged is neither parsed nor embedded; a changed document is replaced
-whole; a deleted one is gone from search and memory; one unreadable file is one line in the report.
+whole; a deleted one is gone from search, tables and memory; a table counts only when the state knows
+its document in the same version; one unreadable file is one line in the report.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from loresmith.sync.generations import optimize, recover, swap, sweep, target
 from loresmith.sync.indexing import Prepared, Summarise, Target, index, recipe_of
 from loresmith.sync.reading import Survey, Work, read, survey
 from loresmith.sync.summarising import summariser
+from loresmith.tables import importing
+from loresmith.tables.store import TableStore
 from loresmith.types import Embedder, Failure, Progress
 from loresmith.workspace import WorkspaceDir
 
@@ -113,10 +117,24 @@ def run(
     summarise: Summarise | None = None,
 ) -> SyncReport:
     """The sync itself; the caller holds the lock and has recovered what a kill left."""
+    with TableStore.open(workspace.tables_path) as tables:
+        return _run(workspace, state, embedder, progress, summarise, tables)
+
+
+def _run(
+    workspace: WorkspaceDir,
+    state: State,
+    embedder: Embedder,
+    progress: Progress,
+    summarise: Summarise | None,
+    tables: TableStore,
+) -> SyncReport:
     started = time.monotonic()
     generation = target(workspace, state, embedder)
     known = {info.id: info.item for info in state.infos()}
-    found = survey(workspace, state, progress)
+    # Tables that are missing or of another version are made again with their document.
+    again = importing.missing(tables, state.infos(), workspace.config.parsing)
+    found = survey(workspace, state, progress, again)
     state.put_items(found.touched)
     added: set[str] = set()
     changed: set[str] = set()
@@ -142,7 +160,7 @@ def run(
             state.swap(generation.id)
             generation = replace(generation, status="current")
         place = Target(workspace, state, generation, store, recipe_of(workspace, embedder), other)
-        work = _work(place, found, dict(known), progress)
+        work = _work(place, found, dict(known), progress, tables)
         with summariser(workspace.config, progress) as by_model:
             embedded = index(place, work, embedder, summarise or by_model, progress, committed)
         if embedded or added or changed or removed or store.index_problems():
@@ -150,6 +168,8 @@ def run(
             optimize(workspace, state, generation, store)
             progress("indexing", 1, 1)
     swap(workspace, state, generation)
+    tables.sweep({info.id: info.version for info in state.infos()})
+    tables.link()
     return SyncReport(
         added=len(added),
         changed=len(changed),
@@ -165,7 +185,7 @@ def run(
 
 
 def _work(
-    place: Target, found: Survey, taken: dict[str, str], progress: Progress
+    place: Target, found: Survey, taken: dict[str, str], progress: Progress, tables: TableStore
 ) -> Generator[Work, None, None]:
     """All there is to do: what is gone, what is new or changed, what the index is behind with."""
     state, handled = place.state, set[str]()
@@ -173,9 +193,10 @@ def _work(
         gone = tuple(info.id for info in state.documents_of(item.id))
         for document in gone:
             taken.pop(document, None)
+            tables.forget(document)
         handled.update(gone)
         yield Work(owner=item.id, gone=gone)
-    for unit in read(place.workspace, state, found, taken, progress):
+    for unit in read(place.workspace, state, found, taken, progress, tables):
         handled.update(unit.gone, (document.id for document in unit.documents))
         yield unit
     indexed = state.indexed(place.generation.id)

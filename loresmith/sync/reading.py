@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from loresmith.errors import SourceError
 from loresmith.parsing import PARSER_VERSION, ParseResult, ParserPool
 from loresmith.sources import prefixes, scan, sweep
 from loresmith.state import DocumentInfo, ItemRow, State
+from loresmith.tables.importing import TABULAR, Importer
+from loresmith.tables.store import TableStore
 from loresmith.types import Document, Failure, Progress, SourceItem
 from loresmith.workspace import WorkspaceDir, is_url
 
@@ -60,8 +62,12 @@ class Survey:
     unchanged: set[str] = field(default_factory=set)
 
 
-def survey(workspace: WorkspaceDir, state: State, progress: Progress) -> Survey:
-    """Look at every source, reading nothing that has not changed."""
+def survey(workspace: WorkspaceDir, state: State, progress: Progress, again: Collection[str] = ()) -> Survey:
+    """Look at every source, reading nothing that has not changed.
+
+    Args:
+        again: items that are to be read whether they have changed or not.
+    """
     known = state.items()
     found = Survey()
     seen: set[str] = set()
@@ -86,7 +92,8 @@ def survey(workspace: WorkspaceDir, state: State, progress: Progress) -> Survey:
                     found.failures.append(Failure(entry.uri, reason))
                 else:
                     seen.add(entry.id)
-                    _sort(entry, known.get(entry.id), workspace.config.parsing, found)
+                    row = None if entry.id in again else known.get(entry.id)
+                    _sort(entry, row, workspace.config.parsing, found)
                     progress("scanning", len(seen), None)
         except SourceError as error:
             reason = str(error)
@@ -128,22 +135,31 @@ def _sort(item: SourceItem, known: ItemRow | None, limits: ParsingSection, found
 
 
 def read(
-    workspace: WorkspaceDir, state: State, found: Survey, taken: dict[str, str], progress: Progress
+    workspace: WorkspaceDir,
+    state: State,
+    found: Survey,
+    taken: dict[str, str],
+    progress: Progress,
+    tables: TableStore,
 ) -> Iterator[Work]:
-    """The work that the survey found, parsed.
+    """The work that the survey found, parsed; what are tables is in the store before it is given.
 
     Args:
         taken: document id to item id, of every document known; kept up to date.
     """
     for row in found.relabelled:
         documents = [state.document(info.id) for info in state.documents_of(row.id)]
+        for document in documents:
+            tables.relabel(document.id, row.labels)
         yield Work(owner=row.id, item=row, documents=tuple(_of_item(d, row) for d in documents))
     limits = workspace.config.parsing
     if found.fresh:
         progress("reading", 0, len(found.fresh))
-        with ParserPool(limits) as pool:
+        with ParserPool(limits) as pool, Importer(tables, limits) as importer:
             for done, result in enumerate(pool.parse(found.fresh), start=1):
-                yield from _outcome(result, limits, state.documents_of(result.item.id), taken, found)
+                yield from _outcome(
+                    result, limits, state.documents_of(result.item.id), taken, found, importer
+                )
                 progress("reading", done, len(found.fresh))
 
 
@@ -153,6 +169,7 @@ def _outcome(
     before: Sequence[DocumentInfo],
     taken: dict[str, str],
     found: Survey,
+    importer: Importer,
 ) -> Iterator[Work]:
     item = result.item
     if result.failure is not None:
@@ -166,10 +183,14 @@ def _outcome(
         if taken.setdefault(document.id, item.id) != item.id:
             found.failures.append(Failure(document.id, "another document already has this name"))
         else:
-            documents.append(_of_item(document, row))
+            document = _of_item(document, row)
+            if document.id == item.id and document.media_type in TABULAR:
+                document = importer.bring_in(document, item.path)
+            documents.append(document)
     gone = {info.id for info in before} - {d.id for d in documents}
     for document_id in gone:
         taken.pop(document_id, None)
+        importer.store.forget(document_id)
     # What has vanished since the listing leaves no record, so that it is news when it comes back.
     yield Work(
         owner=item.id,

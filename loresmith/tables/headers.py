@@ -59,7 +59,7 @@ def find(rows: Sequence[Sequence[str]], *, bold: Sequence[bool] = (), merged: bo
     while last < min(len(rows) - 1, top + 3) and _is_second(rows, last, upper, bold, merged):
         levels.append([one_line(cell) for cell in rows[last]] + [""] * (width - len(rows[last])))
         last += 1
-    names = _joined(levels) if len(levels) > 1 else upper
+    names = _joined(levels, gaps=not merged) if len(levels) > 1 else upper
     return Head(_padded(names, width), last, caption)
 
 
@@ -176,15 +176,17 @@ def _is_second(
     return True
 
 
-def _joined(levels: Sequence[Sequence[str]]) -> list[str]:
-    """One name a column; an upper name with a gap to its right spans it where a lower one stands."""
+def _joined(levels: Sequence[Sequence[str]], *, gaps: bool) -> list[str]:
+    """One name a column. `gaps`: an upper name spans the gap to its right where a lower one stands."""
     spread = []
     for number, level in enumerate(levels[:-1]):
         out, last = list(level), ""
         for column, name in enumerate(out):
             if name:
                 last = name
-            elif last and any(column < len(lower) and lower[column] for lower in levels[number + 1 :]):
+            elif (
+                gaps and last and any(column < len(lower) and lower[column] for lower in levels[number + 1 :])
+            ):
                 out[column] = last
         spread.append(out)
     spread.append(list(levels[-1]))

@@ -26,6 +26,8 @@ _SHOWN_COLUMNS = 60
 _A_PARAGRAPH = 6
 _VALUES = 8
 _LONGEST = 40
+_FEW_ROWS = 50
+"""Up to so many rows say themselves what they hold; a second place for every value would only compete."""
 
 
 def words(table: Table) -> str:
@@ -91,9 +93,9 @@ def _column(column: Column, rows: int) -> str:
     parts = [f"{_named(column)}, {_NOUNS[column.type]}"]
     if not column.distinct:
         parts[0] += ", always empty"
-    elif column.type == "text":
+    elif rows > _FEW_ROWS and column.type == "text":
         parts[0] += _texts(column)
-    elif column.type != "boolean" and column.low is not None:
+    elif rows > _FEW_ROWS and column.type != "boolean" and column.low is not None:
         parts[0] += f" from {_shown(column.low)} to {_shown(column.high)}"
     if column.description:
         parts.append(column.description.rstrip("."))

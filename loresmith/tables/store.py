@@ -66,8 +66,7 @@ class TableStore:
             except sqlite3.DatabaseError as error:
                 if isinstance(error, sqlite3.OperationalError):
                     raise
-                for suffix in ("", "-wal", "-shm"):
-                    Path(f"{path}{suffix}").unlink(missing_ok=True)
+                remove(path)
                 return cls(path, _writable(path))
 
     def close(self) -> None:
@@ -133,6 +132,15 @@ class TableStore:
             self._db.execute("DELETE FROM _meta WHERE name = 'linked'")
         return made, warnings
 
+    def skip(self, document: str, version: str, limits: str) -> None:
+        """Note that a document's tables could not be read within these limits."""
+        with self._transaction():
+            self._forget(document)
+            self._db.execute(
+                "INSERT INTO _documents VALUES (?, ?, ?)",
+                (document, version, f"{IMPORTER} not within {limits}"),
+            )
+
     def forget(self, document: str) -> None:
         """Take a document's tables out."""
         with self._transaction():
@@ -145,9 +153,12 @@ class TableStore:
             for table in self._of(document):
                 self._note(replace(table, labels=tuple(sorted(set(labels)))))
 
-    def documents(self) -> dict[str, str]:
-        """Document id -> version, of those that were looked through as this program does it."""
-        rows = self._db.execute("SELECT document, version FROM _documents WHERE importer = ?", (IMPORTER,))
+    def documents(self, limits: str = "") -> dict[str, str]:
+        """Document id -> version, of those that need not be looked through again within these limits."""
+        rows = self._db.execute(
+            "SELECT document, version FROM _documents WHERE importer IN (?, ?)",
+            (IMPORTER, f"{IMPORTER} not within {limits}"),
+        )
         return dict(rows.fetchall())
 
     def sweep(self, versions: Mapping[str, str]) -> list[str]:
@@ -350,9 +361,12 @@ def _keys(table: Table, raw: RawTable) -> Table:
     by_name = _by_name(table, raw)
     if raw.key and all(name in by_name for name in raw.key):
         return replace(table, keys=tuple(by_name[name] for name in raw.key))
-    named = next((c for c in table.columns if c.key and foreign.names_a_key(c.name, table.name)), None)
-    first = next((c for c in table.columns[:1] if c.key and c.type in ("integer", "text")), None)
-    chosen = named or first
+    unique = [c for c in table.columns if c.key and c.type in ("integer", "text")]
+    named = [c for c in unique if foreign.names_a_key(c.name, table.name)]
+    chosen = next((c for c in named if c == table.columns[0] or c.type == "text"), None)
+    chosen = (
+        chosen or next((c for c in unique if c == table.columns[0]), None) or (named[0] if named else None)
+    )
     return replace(table, keys=(chosen.sql,) if chosen else ())
 
 
@@ -362,6 +376,34 @@ def _by_name(table: Table, raw: RawTable) -> dict[str, str]:
 
 
 # --- reading ----------------------------------------------------------------------------------
+
+
+def damage(path: Path) -> str:
+    """What SQLite's own check says is wrong with the store; "" where nothing is."""
+    if not path.is_file():
+        return ""
+    try:
+        with closing(connect(path)) as db:
+            said = [row[0] for row in db.execute("PRAGMA quick_check(3)")]
+    except (StorageError, sqlite3.Error) as error:
+        return str(error)
+    return "" if said == ["ok"] else "; ".join(said)
+
+
+def looked_through(path: Path) -> dict[str, str]:
+    """Document id -> version, of all that were looked through for tables."""
+    if not path.is_file():
+        return {}
+    with _translated(path), closing(connect(path)) as db:
+        if db.execute("PRAGMA user_version").fetchone()[0] != _LAYOUT:
+            return {}
+        return dict(db.execute("SELECT document, version FROM _documents").fetchall())
+
+
+def remove(path: Path) -> None:
+    """Take the store away; the next sync makes it anew."""
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
 def connect(path: Path) -> sqlite3.Connection:

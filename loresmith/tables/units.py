@@ -38,7 +38,16 @@ _BRACKETS = re.compile(
 )
 _IN = re.compile(r"^(?P<name>.*\S)\s+in\s+(?P<unit>\S{1,10}(?:\s\S{1,8})?)$", re.IGNORECASE)
 _COMMA = re.compile(r"^(?P<name>.*[^\s,/])\s*(?:,|\s/)\s*(?P<unit>\S{1,10})$")
-_BARE = re.compile(r"^(?P<name>.*\w)\s+(?P<unit>%|‰|°C|°F|€|\$|£|kWh|Nm|kg|mm|m²|m³)$")
+_BARE = re.compile(r"^(?P<name>.*\w)\s+(?P<unit>\S{1,10})$")
+_LETTERS = frozenset("mhgltVWs")
+"""Units of one letter that may stand behind a name without brackets: "Depth m", but not "Class A"."""
+_WORDS = {
+    "hours": "h", "minutes": "min", "seconds": "s", "days": "days", "weeks": "weeks", "months": "months",
+    "years": "years", "stunden": "h", "betriebsstunden": "h", "arbeitsstunden": "h", "minuten": "min",
+    "sekunden": "s", "tage": "Tage", "wochen": "Wochen", "monate": "Monate", "jahre": "Jahre", "heures": "h",
+    "jours": "jours", "horas": "h", "días": "días", "giorni": "giorni", "ore": "h",
+}  # fmt: skip
+"""Names that say their unit and keep it: "Operating hours"."""
 # In the names that programs give: a unit of two letters or more, surely none of the words of the name.
 _TAIL = re.compile(
     r"^(?P<name>\w*[a-z0-9])_(?P<unit>kg|mm|cm|km|kwh|kw|mw|mwh|eur|usd|gbp|chf|pct|percent|nm|bar|mbar|psi"
@@ -78,11 +87,34 @@ def split(name: str) -> tuple[str, str]:
     text = name.strip()
     for pattern in (_BRACKETS, _IN, _COMMA, _BARE):
         found = pattern.match(text)
-        if found and is_unit(found["unit"]):
+        if found and is_unit(found["unit"]) and (pattern is not _BARE or _stands_bare(found["unit"])):
             unit = re.sub(r"^in\s+", "", found["unit"].strip())
             return found["name"].strip(" ,/›").strip(), unit
+    words = re.split(r"[\s_›-]+", text.casefold())
+    if words[-1] in _WORDS:
+        return text, _WORDS[words[-1]]
     if ("_" in text or text.islower()) and (found := _TAIL.match(text)):
         unit = found["unit"].lower()
         # The name stays whole: it is the source's own identifier.
         return text, _TAILS.get(unit, unit)
     return text, ""
+
+
+def _stands_bare(unit: str) -> bool:
+    """Whether a unit behind a name needs no brackets: "Price EUR", "Yield m3/h"; not "Sign in"."""
+    if len(unit) == 1:
+        return unit in _LETTERS or not unit.isalnum()
+    return unit.casefold() not in (
+        "in",
+        "to",
+        "ct",
+        "no",
+        "pc",
+        "ea",
+        "wk",
+        "mo",
+        "yr",
+        "min",
+        "rad",
+        *_WORDS,
+    )
