@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from loresmith.errors import QueryFailed
 from loresmith.querying.check import Checked
 from loresmith.querying.execute import Limits, Query, guarded, parts_of
+from loresmith.querying.scopes import meant
 from loresmith.tables.values import Catalog, Column, Table
 from loresmith.types import BasisRow, BasisTable
 
@@ -33,11 +34,13 @@ _LIMITS = Limits()
 class _Part:
     """A statement that gives the row numbers of one table as `r`.
 
-    single: each once.  everything: all rows of the table, so that nobody need count them."""
+    single: each once.  everything: all rows of the table, so that nobody need count them.
+    listed: in an order that the statement asks for."""
 
     table: str
     sql: str
     single: bool
+    listed: bool
     everything: bool
 
 
@@ -78,7 +81,9 @@ def _rows(table: Table, parts: Sequence[_Part], checked: Checked, query: Query, 
         counted = "COUNT(*)" if single else "COUNT(DISTINCT r)"
         total = int(str(query(f"SELECT {counted} FROM ({only}) WHERE NOT r IS NULL", 1)[0][0]))
     # Rows of a join repeat: enough of them are looked at to find the first different ones.
-    some = query(f"SELECT r FROM ({only}) WHERE NOT r IS NULL LIMIT {keep if single else keep * 50}", keep * 50)
+    order = "" if parts[0].listed and len(parts) == 1 else " ORDER BY r"
+    most = keep if single else keep * 50
+    some = query(f"SELECT r FROM ({only}) WHERE NOT r IS NULL{order} LIMIT {most}", most)
     numbers = list(dict.fromkeys(int(str(r)) for (r,) in some))[:keep]
     columns = _chosen(table, checked)
     names = ", ".join(("_row", "_place", *(c.sql for c in columns)))
@@ -143,7 +148,8 @@ def _parts(select: exp.Select) -> list[_Part]:
         inner = under.copy()
         inner.set("expressions", [_aliased(_column("_row", alias), "r")])
         text = _with(select) + inner.sql(dialect="sqlite", comments=False)
-        found.append(_Part(table, text, single=len(sources) == 1, everything=bare))
+        listed = inner.args.get("order") is not None
+        found.append(_Part(table, text, single=len(sources) == 1, everything=bare, listed=listed))
     return found
 
 
@@ -154,7 +160,7 @@ def _under(select: exp.Select) -> exp.Select:
     under = select.copy()
     figures = [n for n in _own(select.expressions) if isinstance(n, exp.AggFunc)]
     figures = [n for n in figures if not isinstance(n.parent, exp.Window)]
-    groups = [_meant(term, select) for term in _terms(select, "group")]
+    groups = [meant(term, select) for term in _terms(select, "group")]
     if select.args.get("distinct"):
         groups = [p.unalias() for p in select.expressions]
     windows = any(isinstance(n, exp.Window) for n in _own(select.expressions))
@@ -224,16 +230,16 @@ def _spell_out(query: exp.Select, select: exp.Select) -> None:
 
     for key in ("where", "having"):
         for node in list(query.args[key].find_all(exp.Column)) if query.args.get(key) is not None else ():
-            meant = _meant(node, select)
-            if meant is not node:
-                node.replace(exp.Paren(this=meant.copy()))
+            what = meant(node, select)
+            if what is not node:
+                node.replace(exp.Paren(this=what.copy()))
     for key in ("group", "order"):
         clause = query.args.get(key)
         if clause is None:
             continue
         for term, was in zip(list(clause.expressions), _terms(select, key), strict=True):
-            meant = _meant(was, select).copy()
-            (term.this if key == "order" else term).replace(meant)
+            what = meant(was, select).copy()
+            (term.this if key == "order" else term).replace(what)
 
 
 def _terms(select: exp.Select, key: str) -> list[exp.Expression]:
@@ -241,19 +247,6 @@ def _terms(select: exp.Select, key: str) -> list[exp.Expression]:
     if clause is None:
         return []
     return [t.this if key == "order" else t for t in clause.expressions]
-
-
-def _meant(term: exp.Expression, select: exp.Select) -> exp.Expression:
-    from sqlglot import exp
-
-    found: exp.Expression = term
-    if isinstance(term, exp.Literal) and not term.is_string:
-        found = select.expressions[int(str(term.this)) - 1].unalias()
-    elif isinstance(term, exp.Column) and not term.table and "source" not in term.meta:
-        for projection in select.expressions:
-            if isinstance(projection, exp.Alias) and projection.alias.casefold() == term.name.casefold():
-                found = projection.this
-    return found
 
 
 def _own(roots: Sequence[exp.Expression]) -> list[exp.Expression]:

@@ -125,12 +125,14 @@ def _parse(sql: str) -> exp.Expression:
     if len(re.findall(r"\bcase\b", text, re.IGNORECASE)) > _DEEPEST:
         raise Unsound("The statement has too many CASE.")
     try:
-        parsed = [tree for tree in sqlglot.parse(text, dialect="sqlite") if tree is not None]
+        read = sqlglot.parse(text, dialect="sqlite")
     except errors.SqlglotError as error:
         first = str(error).splitlines()[0] if str(error) else "it is not SQL"
         raise Unsound(f"The statement cannot be read: {_plain(first)}") from None
     except RecursionError:
         raise Unsound("The statement is nested too deeply.") from None
+    # A comment after the last semicolon comes as a statement of its own.
+    parsed = [tree for tree in read if tree is not None and not isinstance(tree, exp.Semicolon)]
     if len(parsed) != 1:
         raise Unsound(f"One statement is allowed, not {len(parsed)}.")
     tree = parsed[0]

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from loresmith.errors import QueryFailed
 from loresmith.querying.check import LONGEST, Checked
+from loresmith.querying.scopes import meant
 from loresmith.tables.values import Catalog, Cell
 
 if TYPE_CHECKING:
@@ -50,7 +51,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What came out; truncated: there is more."""
+    """What came out.
+
+    truncated: there is more; under the statement's own LIMIT: the next row has the same place in the
+    order as the last one, so that another choice would be as right."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -66,12 +70,38 @@ def execute(path: Path, checked: Checked, catalog: Catalog, limits: Limits = Lim
         StorageError: the store is missing or damaged.
     """
     start = time.perf_counter()
-    limit = "" if checked.tree.args.get("limit") is not None else f" LIMIT {limits.rows + 1}"
-    parts = parts_of(checked.tree)
-    with guarded(path, checked.tables, catalog, limits, width=len(checked.columns), parts=parts) as query:
-        rows = query(query.renamed(checked.sql) + limit, limits.rows + 1)
-    truncated = len(rows) > limits.rows
-    return Rows(checked.columns, tuple(rows[: limits.rows]), truncated, time.perf_counter() - start)
+    asked = limit_of(checked.tree)
+    parts, width = parts_of(checked.tree), len(checked.columns)
+    ranked = _ranked(checked.tree, asked) if asked is not None and asked <= limits.rows else None
+    sql = checked.sql if asked is not None else f"{checked.sql} LIMIT {limits.rows + 1}"
+    most = limits.rows if asked is None else min(asked, limits.rows)
+    with guarded(path, checked.tables, catalog, limits, width=width, parts=parts) as query:
+        rows = query(query.renamed(ranked or sql), most + 1)
+    truncated = len(rows) > most
+    if ranked is not None:
+        truncated = truncated and rows[most][width:] == rows[most - 1][width:]
+    kept = tuple(row[:width] for row in rows[:most])
+    return Rows(checked.columns, kept, truncated, time.perf_counter() - start)
+
+
+def limit_of(tree: exp.Expression) -> int | None:
+    limit = tree.args.get("limit")
+    return None if limit is None else int(str(limit.expression.this))
+
+
+def _ranked(tree: exp.Expression, asked: int) -> str | None:
+    """The statement with one row more and what it is ordered by: whether the last place is shared."""
+    from sqlglot import exp
+
+    order = tree.args.get("order")
+    if not isinstance(tree, exp.Select) or order is None or tree.args.get("distinct") or not asked:
+        return None
+    ranked = tree.copy()
+    terms = [meant(term.this, ranked).copy() for term in ranked.args["order"].expressions]
+    for term in terms:
+        ranked.append("expressions", term)
+    ranked.limit(asked + 1, copy=False)
+    return ranked.sql(dialect="sqlite", comments=False)
 
 
 def parts_of(tree: exp.Expression) -> frozenset[str]:

@@ -284,6 +284,13 @@ _TABLE: Mapping[str, tuple[str, str, str, str, str]] = {
         "plus de {0} lignes",
     ),
     "the first": ("the first {0}", "die ersten {0}", "las primeras {0}", "le prime {0}", "les {0} premières"),
+    "shared": (
+        "others share the last place",
+        "andere teilen den letzten Platz",
+        "otros comparten el último puesto",
+        "altri condividono l'ultimo posto",
+        "d'autres partagent la dernière place",
+    ),
     "no value": ("no value", "kein Wert", "sin valor", "nessun valore", "aucune valeur"),
 }
 

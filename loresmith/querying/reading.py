@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from loresmith.querying.figures import Figure, figure
 from loresmith.querying.phrases import words
+from loresmith.querying.scopes import meant
 from loresmith.tables.values import Catalog
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class _Reader:
         from sqlglot import exp
 
         group = tree.args.get("group")
-        grouped = [self._meant(term, tree) for term in group.expressions] if group else []
+        grouped = [meant(term, tree) for term in group.expressions] if group else []
         keys = {g.sql() for g in grouped}
         shown = [p.unalias() for p in tree.expressions]
         listed = [self.phrase(p) for p in shown if p.sql() not in keys] or [self.phrase(p) for p in shown]
@@ -151,36 +152,24 @@ class _Reader:
             at = at.parent  # type: ignore[assignment]
         return None
 
-    def _meant(self, term: exp.Expression, tree: exp.Select) -> exp.Expression:
-        """What a term of GROUP BY or ORDER BY stands for: an ordinal, an alias, or itself."""
-        from sqlglot import exp
-
-        if isinstance(term, exp.Literal) and not term.is_string:
-            return tree.expressions[int(str(term.this)) - 1].unalias()  # type: ignore[no-any-return]
-        if isinstance(term, exp.Column) and not term.table:
-            for projection in tree.expressions:
-                if isinstance(projection, exp.Alias) and projection.alias.casefold() == term.name.casefold():
-                    return projection.this  # type: ignore[no-any-return]
-        return term
-
     def _ordered(self, term: exp.Expression, tree: exp.Select, figures: int) -> str:
         from sqlglot import exp
 
-        meant = self._meant(term.this, tree)
-        what, down = figure(meant), bool(term.args.get("desc"))
-        if what.type in ("date", "datetime", "time") or meant.find(exp.TimeToStr):
+        term_is = meant(term.this, tree)
+        what, down = figure(term_is), bool(term.args.get("desc"))
+        if what.type in ("date", "datetime", "time") or term_is.find(exp.TimeToStr):
             direction = self.said["latest" if down else "earliest"]
         elif what.type == "text" and not what.aggregate:
             direction = self.said["z-a" if down else "a-z"]
         else:
             direction = self.said["highest" if down else "lowest"]
         group = tree.args.get("group")
-        keys = [self._meant(g, tree).sql() for g in group.expressions] if group else []
-        if keys == [meant.sql()]:
+        keys = [meant(g, tree).sql() for g in group.expressions] if group else []
+        if keys == [term_is.sql()]:
             return direction
         alone = len(tree.args["order"].expressions) == 1 and figures == 1
-        chosen = meant.sql() in {p.unalias().sql() for p in tree.expressions} and what.aggregate
-        return direction if alone and chosen else self.say("ordered", self.phrase(meant), direction)
+        chosen = term_is.sql() in {p.unalias().sql() for p in tree.expressions} and what.aggregate
+        return direction if alone and chosen else self.say("ordered", self.phrase(term_is), direction)
 
     def _cut(self, tree: exp.Expression) -> list[str]:
         limit, offset = tree.args.get("limit"), tree.args.get("offset")

@@ -14,7 +14,7 @@ from typing import Literal
 
 from loresmith.querying.basis import basis
 from loresmith.querying.check import Checked, check
-from loresmith.querying.execute import Limits, Rows
+from loresmith.querying.execute import Limits, Rows, limit_of
 from loresmith.querying.figures import Figure, tidy
 from loresmith.querying.reading import reading, titles
 from loresmith.querying.phrases import words
@@ -76,25 +76,31 @@ def sentences(
     """
     said = words(language)
     figures: Sequence[Figure] = [Figure(unit=unit, amount=bool(unit)) for unit in result.units]
-    heads, read = result.columns, result.reading
+    heads, read, cut = result.columns, result.reading, None
     if result.sql:
         checked = check(result.sql, catalog)
         figures = checked.figures
+        cut = limit_of(checked.tree)
         heads, read = titles(checked.tree, catalog, language), reading(checked.tree, catalog, language)
+    # Under the statement's own LIMIT, more rows can only mean that the last place is shared.
+    shared = result.truncated and cut is not None and len(result.rows) == cut
+    more = result.truncated and not shared
     subject = read[:1].upper() + read[1:] if read else question.strip().rstrip("?")
     if not result.rows:
         return [Sentence(text=f"{said['nothing']}: {read or subject}.", citations=())]
     several = len(result.rows) > 1
     most = _LISTED if len(heads) <= 2 else _FIRST
-    first = result.rows if len(result.rows) <= most and not result.truncated else result.rows[:_FIRST]
+    first = result.rows if len(result.rows) <= most and not more else result.rows[:_FIRST]
     lines = [_line(row, heads, figures, result.units, language, named=not several) for row in first]
     tail = (", " if len(heads) == 1 else "; ").join(lines)
-    if len(first) < len(result.rows) or result.truncated:
-        key = "more than" if result.truncated else "found"
+    if len(first) < len(result.rows) or more:
+        key = "more than" if more else "found"
         count = f"{said[key].format(len(result.rows))}, {said['the first'].format(len(first))}: "
         tail = count + tail
     if not holds(tail, result, language, len(first)):
         return []
+    if shared:
+        tail += f" ({said['shared']})"
     return [Sentence(text=f"{subject}: {tail}.", citations=tuple(_cited(result.basis, quote)))]
 
 
