@@ -23,7 +23,10 @@ from loresmith.types import Answer, Sentence
 LookUp = Callable[[str, str], Answer]
 """A question to the documents, all but one: the table whose rows are judged proves no rule."""
 
+# Values of a column that are looked up one by one, and of all columns of a table together.
 MOST_SUBJECTS = 40
+MOST_LOOKED_UP = 80
+_DECIMAL_COMMA = ("de", "fr", "es", "it", "nl", "pt", "ro")
 
 _BEYOND = (
     r"past|beyond|over(?:due)?|above|exceed(?:s|ed|ing)?|more than|longer than|higher than|greater than"
@@ -147,12 +150,17 @@ def _by_subject(
     asked: Wanted, table: Table, distinct: Callable[[Table, Column], Sequence[str]], look_up: LookUp
 ) -> Combined | None:
     best: tuple[list[Rule], list[str], Column] | None = None
-    for column in table.columns:
-        if column.type != "text" or not 1 <= column.distinct <= MOST_SUBJECTS:
-            continue
+    left = MOST_LOOKED_UP
+    kinds = [c for c in table.columns if c.type == "text" and 1 <= c.distinct <= MOST_SUBJECTS]
+    for column in sorted(kinds, key=lambda c: c.distinct):
+        if best is not None and len(best[0]) >= len(best[1]):
+            break
         # A rule is for a kind of thing; what is named with figures or capitals is one, "open" is none.
         values = [v for v in distinct(table, column) if v and (any(c.isdigit() or c.isupper() for c in v))]
         rules, without = [], []
+        left -= len(values)
+        if left < 0:
+            break
         for value in values:
             rule = _rule(asked, value, table, look_up)
             if rule is None:
@@ -167,7 +175,7 @@ def _by_subject(
     measured = _measured(asked, table, rules)
     if measured is None:
         return None
-    fitting = [rule for rule in rules if facts.unit_of(measured.unit) == rule.unit]
+    fitting = [rule for rule in rules if _unit(measured) == rule.unit]
     without += [rule.subject for rule in rules if rule not in fitting]
     op = ">" if asked.beyond else "<"
     where = " OR ".join(
@@ -212,16 +220,38 @@ def _rule(asked: Wanted, subject: str, table: Table, look_up: LookUp) -> Rule | 
     sentence = answer.sentences[0]
     if subject and facts.codes(subject) - facts.codes(_around(sentence, answer)):
         return None
+    language = _language(sentence, answer)
     found = {
         (value, number.unit)
         for number in facts.numbers(sentence.text)
-        if number.unit and len(number.values) == 1
-        for value in number.values
+        if number.unit and (value := _value(number, language)) is not None
     }
     if len(found) != 1:
         return None
     value, unit = found.pop()
     return Rule(subject, value, unit, sentence)
+
+
+def _unit(column: Column) -> str:
+    """The column's unit in the spelling in which figures of the documents have theirs."""
+    return next((n.unit for n in facts.numbers(f"1 {column.unit}")), "")
+
+
+def _value(number: facts.Number, language: str) -> float | None:
+    """The number as its language writes it: "2,000" is two thousand in English and two in German. Where
+    nobody knows the language, three zeros are thousands, and anything else is not told."""
+    if len(number.values) == 1:
+        return next(iter(number.values))
+    if language:
+        points = "," in number.text and language in _DECIMAL_COMMA
+        points = points or ("." in number.text and language not in _DECIMAL_COMMA)
+        return min(number.values) if points else max(number.values)
+    return max(number.values) if re.search(r"[.,]000\b", number.text) else None
+
+
+def _language(sentence: Sentence, answer: Answer) -> str:
+    cited = {c.passage for c in sentence.citations}
+    return next((h.passage.language for h in answer.hits if h.passage.id in cited), "")
 
 
 def _around(sentence: Sentence, answer: Answer) -> str:
@@ -235,7 +265,7 @@ def _around(sentence: Sentence, answer: Answer) -> str:
 def _measured(asked: Wanted, table: Table, rules: Sequence[Rule]) -> Column | None:
     """The one numeric column in a unit of the rules that the question can mean."""
     units = {rule.unit for rule in rules}
-    fitting = [c for c in table.columns if c.numeric and c.unit and facts.unit_of(c.unit) in units]
+    fitting = [c for c in table.columns if c.numeric and c.unit and _unit(c) in units]
     if len(fitting) < 2:
         return fitting[0] if fitting else None
     said = terms(f"{asked.noun} {asked.rest}")
