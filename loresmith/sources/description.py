@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from loresmith.mirrors import Card
@@ -12,7 +13,7 @@ from loresmith.sources.columns import Reading, reading
 from loresmith.sources.connecting import Unreadable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Source:
     """A table as the database describes it.
 
@@ -33,6 +34,15 @@ class Source:
 
     def position(self, column: str) -> int:
         return [c.name for c in self.reading.columns].index(column)
+
+    @cached_property
+    def key_positions(self) -> list[int]:
+        return [self.position(name) for name in self.key]
+
+    @cached_property
+    def checked(self) -> list[int]:
+        """Positions of the columns whose values are looked at one by one; the others are kept as they are."""
+        return [n for n, c in enumerate(self.reading.columns) if c.type not in ("integer", "text", "time")]
 
     def card(self) -> Card:
         return Card(

@@ -102,10 +102,12 @@ def _whole(connection: Any, source: Source, path: Path, before: dict[str, Any] |
 
 def _row(source: Source, values: Sequence[Any], seen: Sequence[Seen]) -> tuple[str | None, str | None, str]:
     """(key, place, cells) of a row as the mirror holds it."""
-    cells = [tidy(c, v, s) for c, v, s in zip(source.reading.columns, values, seen, strict=True)]
+    cells = list(values)
+    for at in source.checked:
+        cells[at] = tidy(source.reading.columns[at], cells[at], seen[at])
     if not source.key:
         return None, None, mirrors.dump(cells)
-    key = [cells[source.position(name)] for name in source.key]
+    key = [cells[at] for at in source.key_positions]
     return mirrors.dump(key), " / ".join(str(part) for part in key), mirrors.dump(cells)
 
 
@@ -211,7 +213,7 @@ def _by_key(
         _put(mirror, _row(source, values, seen)) for values in select(connection, source, newer_than=last)
     )
     mirror.execute("CREATE TEMP TABLE present (key TEXT PRIMARY KEY) WITHOUT ROWID")
-    keys = [source.position(name) for name in source.key]
+    keys = source.key_positions
     blank = [Seen() for _ in source.reading.columns]
     columns = [source.reading.columns[at] for at in keys]
     for batch in _batches(select(connection, source, only=keys)):
