@@ -116,6 +116,8 @@ def _ends(asked: Asked, series: Series) -> list[Point] | None:
         points = [points[0], points[-1]]
     if len(points) != 2 or len({c.scale for _, c in points}) != 1:
         return None
+    if not periods.comparable(p for p, _ in points):
+        return None
     first, last = sorted(points, key=lambda p: periods.order(p[0]))
     return as_amounts(series, [first, last]) if first[1] is not last[1] else None
 
@@ -206,7 +208,12 @@ def _ready(
 
 
 def _several(asked: Asked, series: Series) -> list[Point]:
-    """The points that a sum or an average is over."""
+    """The points that a sum, an average or a comparison is over; none where they cannot be compared."""
+    points = _all_asked(asked, series)
+    return points if periods.comparable(p for p, _ in points) else []
+
+
+def _all_asked(asked: Asked, series: Series) -> list[Point]:
     if len(asked.periods) == 2 and (asked.spread or len(series.points) == 2):
         return series.between(asked.periods[0], asked.periods[1])
     if asked.periods:
@@ -351,7 +358,7 @@ def _extreme(asked: Asked, names: Names) -> Solution | None:
     match = find(names, asked.phrases[0], asked.periods, least=2)
     if match is None:
         return None
-    points = _several(asked, match.series) if asked.periods else list(match.series.points)
+    points = _several(asked, match.series)
     numbers = [value_of(c) for _, c in points]
     if len(points) < 2 or len({c.scale for _, c in points}) != 1 or not all(p for p, _ in points):
         return None
@@ -381,7 +388,7 @@ def _over(asked: Asked, names: Names) -> tuple[Match, list[Point], list[Point]] 
     if len(asked.periods) == 2 and asked.spread:
         points = match.series.between(asked.periods[0], asked.periods[1])
     held = [(period, cell) for period, cell in points if _beyond(limit, cell)]
-    return (match, points, held) if points else None
+    return (match, points, held) if points and periods.comparable(p for p, _ in points) else None
 
 
 def _filter(asked: Asked, names: Names) -> Solution | None:

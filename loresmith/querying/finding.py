@@ -36,6 +36,9 @@ def find(
     counts for this one too unless it names its own.
     """
     listed = names.matches(phrase)
+    if beside is not None:  # in the same table, where it has such a row
+        own = [m for m in listed if m.series.grid is beside.series.grid]
+        listed = own if own and own[0].score >= MIN_SCORE else listed
     if beside is not None and beside.series.head:
         same = [m for m in listed if m.series.head == beside.series.head and m.series != beside.series]
         if (

@@ -1,7 +1,7 @@
 """Years, quarters and dates in the heads and labels of report tables, and in questions about them.
 
-A period is a set of parts: {("y", 2019), ("q", 4)}. A question's "2019" names the column "December 31,
-2019" because its parts are among that column's.
+A period is a set of parts: {("y", 2019), ("q", 4)}, or ("n", 9) for nine months.
+A question's "2019" names the column "December 31, 2019" because its parts are among that column's.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ _MONTHS = {
     for name in names.split()
 }
 _ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "1st": 1, "2nd": 2, "3rd": 3, "4th": 4}
+_COUNTS = {"three": 3, "six": 6, "nine": 9, "twelve": 12, "thirteen": 13, "twenty-six": 26, "thirty-nine": 39}
 _MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _YEAR = r"(?:19|20)\d\d"
 _PATTERN = re.compile(
@@ -48,6 +49,7 @@ _PATTERN = re.compile(
     rf"|\b(?P<ya>{_YEAR})\s?(?:[/–-]\s?(?P<yb>\d\d)\b(?![\d,.])|/\s?(?P<yc>{_YEAR})\b)"
     rf"|(?<![\d.,$€£])(?P<y>{_YEAR})(?![\d%]|[.,]\d)"
     r"|(?<=')(?P<ys>[012]\d)\b"
+    rf"|\b(?P<dn>{'|'.join(_COUNTS)}|\d\d?)[ -](?P<du>months?|weeks?)(?=[ -](?:periods? )?(?:ended|ending)\b)"
 )
 # Words that stand around a period and say nothing else.
 _AROUND = re.compile(
@@ -77,6 +79,9 @@ def _parts_of(match: re.Match[str]) -> Period:
         return frozenset({("m", _MONTHS[g["mo"]])})
     if g["qo"]:
         return frozenset({("q", _ORDINALS[g["qo"]])})
+    if g["dn"]:
+        count = _COUNTS.get(g["dn"]) or int(g["dn"])
+        return frozenset({("w" if g["du"].startswith("week") else "n", count)})
     quarter = g["q"] or g["qd"] or g["ql"]
     if quarter:
         return frozenset({("q", int(quarter))})
@@ -152,6 +157,11 @@ def order(value: Period) -> tuple[int, int, int, int]:
     return year_of(value) or 0, held.get("q", 0), held.get("m", 0), held.get("d", 0)
 
 
+def comparable(values: Iterable[Period]) -> bool:
+    """All of one length: three months are not added to nine, nor compared with them."""
+    return len({frozenset(p for p in value if p[0] in "nw") for value in values}) <= 1
+
+
 def pick(wanted: Period, among: Iterable[Period]) -> list[Period]:
     """Those of `among` that `wanted` names: exact ones, else those that say more, else the same year
     where that is all that can be compared."""
@@ -163,8 +173,8 @@ def pick(wanted: Period, among: Iterable[Period]) -> list[Period]:
     finer = [p for p in listed if wanted <= p and {q for q in p if q[0] == "y"} == years]
     if finer:
         return finer
-    # "December 31, 2019" asks for the column "2019"; "Q4 2019" does not.
-    if any(kind == "q" for kind, _ in wanted):
+    # "December 31, 2019" asks for the column "2019"; "Q4 2019" and "nine months" do not.
+    if any(kind in "qnw" for kind, _ in wanted):
         return []
     coarser = [p for p in listed if p and p <= wanted]
     # The fiscal year 2018/2019 is "FY2019".
@@ -176,7 +186,10 @@ _NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 
 def said(value: Period) -> str:
     """A period in words: "Q4 2019", "Sep 28, 2019", "2017–2019"."""
-    held = {kind: sorted(n for k, n in value if k == kind) for kind in "yqmd"}
+    held = {kind: sorted(n for k, n in value if k == kind) for kind in "yqmdnw"}
+    if held["n"] or held["w"]:
+        length = f"{held['n'][0]} months" if held["n"] else f"{held['w'][0]} weeks"
+        return f"{length} to {said(frozenset(p for p in value if p[0] not in 'nw'))}"
     years = "–".join(str(y) for y in held["y"])
     if held["q"]:
         return f"Q{held['q'][0]} {years}".strip()

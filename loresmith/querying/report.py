@@ -6,10 +6,11 @@ that it rests on, word for word.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from loresmith.querying import grids, periods
+from loresmith.querying import grids, operations, periods
 from loresmith.querying.arithmetic import solve
 from loresmith.querying.grids import Row
 from loresmith.querying.scales import Scale
@@ -31,6 +32,10 @@ Quote = Callable[[str, Locator], Citation | None]
 _CITED = 5
 # Tables that are looked at, and how long they may be: longer ones are data, not report tables.
 _TABLES, _ROWS = 8, 300
+# Where none of them answers: the other tables of so many documents, if they are not too many.
+_DOCUMENTS, _EVERY = 4, 240
+_NAMED = 1.05
+_KEPT = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +62,24 @@ def ask(
     Args:
         document_of: a document by its id, whole.
     """
+    if operations.read(question) is None:
+        return None
     found: dict[tuple[str, str], grids.Grid | None] = {}
     texts = []
+    documents: dict[str, Document] = {}
     for hit in hits:
         document, place = document_of(hit.passage.document), hit.passage.locator
+        documents[document.id] = document
         near = grids.near(document, place.start or 0, place.end or 0)
         if not near:
             texts.append(hit.passage.text)
         for table in near:
             key = (document.id, table)
             if key not in found and len(found) < _TABLES:
-                found[key] = grids.of(document, table)
-    chosen = [grid for grid in found.values() if grid is not None and len(grid.rows) <= _ROWS]
-    solution = solve(question, chosen, texts, language) if chosen else None
+                found[key] = _grid(document, table)
+    solution = solve(question, _short_ones(found.values()), texts, language)
+    if solution is None:
+        solution = _elsewhere(question, list(documents.values())[:_DOCUMENTS], texts, language)
     if solution is None:
         return None
     return Reported(
@@ -135,6 +145,36 @@ _WORDS: dict[str, dict[str, str]] = {
         "total": "gesamt",
     },
 }
+
+
+def _elsewhere(
+    question: str, documents: Sequence[Document], texts: Sequence[str], language: str
+) -> Solution | None:
+    """The answer of another table of the documents that were found, where one names the row as it stands."""
+    every = [(document, table) for document in documents for table in grids.tables(document)]
+    if len(every) > _EVERY:
+        return None
+    made = {(document.id, table): _grid(document, table) for document, table in every}
+    solution = solve(question, _short_ones(made.values()), texts, language)
+    return solution if solution is not None and solution.score >= _NAMED else None
+
+
+def _short_ones(found: Iterable[grids.Grid | None]) -> list[grids.Grid]:
+    return [grid for grid in found if grid is not None and len(grid.rows) <= _ROWS]
+
+
+_made: OrderedDict[tuple[str, str, str], grids.Grid | None] = OrderedDict()
+
+
+def _grid(document: Document, table: str) -> grids.Grid | None:
+    """The grid of a table; the last ones are kept, for the next question asks the same documents."""
+    key = (document.id, document.version, table)
+    if key in _made:
+        return _made.get(key)
+    grid = _made[key] = grids.of(document, table)
+    if len(_made) > _KEPT:
+        _made.popitem(last=False)
+    return grid
 
 
 def result(found: Solution, *, limit: int = 100, language: str = "") -> TableResult:

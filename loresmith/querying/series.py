@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from loresmith.querying import periods
 from loresmith.querying.grids import Cell, Grid
@@ -132,15 +132,18 @@ def _by_rows(grid: Grid, row_periods: Sequence[Period]) -> list[Series]:
 _PARTS = frozenset({"percent", "percentage", "proportion", "share", "%"})
 # How much a word of the question weighs against a row where only the prose around the table has it.
 PROSE = 0.5
+LIKE = 0.07
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A series with how well a phrase names it (about 0 to 1.2) and how much of the phrase it covers."""
+    """A series with how well a phrase names it (about 0 to 1.2) and how much of the phrase it covers;
+    `whole`: the phrase says its label as it stands."""
 
     series: Series
     score: float
     cover: float
+    whole: bool = False
 
 
 class Names:
@@ -174,6 +177,12 @@ class Names:
             match = self._match(series, (label, section, head), spelled, wanted, needed, text)
             if match is not None:
                 found.append(match)
+        # Where a row is said by its name, one that is only like it is hardly meant.
+        named = {id(m.series.grid) for m in found if m.whole}
+        found = [
+            replace(m, score=m.score - LIKE) if id(m.series.grid) in named and not m.whole else m
+            for m in found
+        ]
         return sorted(found, key=lambda m: -m.score)
 
     def _match(
@@ -220,7 +229,7 @@ class Names:
             score += 0.08  # of a row's several columns its total, where none is named
         if "total" in wanted and "total" not in all_terms:
             score -= 0.2
-        return Match(series, score, cover)
+        return Match(series, score, cover, whole and not label <= FRAMES | OPTIONALS)
 
     def _share(self, own: frozenset[str], wanted: set[str]) -> float:
         """How much of a name the phrase does not say."""
