@@ -31,7 +31,7 @@ class Clause:
 
     Values of kind "value" are atoms with hits; of "number" and "date" the literals themselves."""
 
-    kind: Literal["value", "number", "date", "null"]
+    kind: Literal["value", "number", "date", "null", "key"]
     op: str
     subject: Atom | None = None
     atoms: tuple[Atom, ...] = ()
@@ -77,6 +77,8 @@ class Frame:
     alphabetical: bool = False
     distinct: bool = False
     when: bool = False
+    who: bool = False
+    per: bool = False  # the group is said by "per", which of an average can mean two things
     without: list[Atom] = field(default_factory=list)
     context: list[Atom] = field(default_factory=list)
 
@@ -173,7 +175,7 @@ class _Reader:
         # Comparisons before values before groups: "by" is a group only where no value follows.
         steps = (
             self._comparisons, self._dates, self._values, self._absences, self._orders, self._groups,
-            self._share, self._extremes, self._figures, self._rest,
+            self._share, self._several, self._extremes, self._figures, self._rest,
         )  # fmt: skip
         if not all(step() for step in steps):
             return None
@@ -314,8 +316,16 @@ class _Reader:
         assert date is not None
         subject = self._date_subject(n)
         value = date.until if date.until and kind in ("after", "until") else date.value
-        self._add(Clause("date", _DATED[kind], subject, values=(value,)), n, n + 1)
+        self._add(Clause("date", _DATED[kind], subject, values=(value,), near=self._said(n)), n, n + 1)
         return True
+
+    def _amount_before(self, n: int) -> bool:
+        before = self._names(n - 1) and self.numeric(self.items[n - 1])
+        return before and set(self._glue_before(n)) <= {"of", "is", "von", "ist", "de", "di", "es"}
+
+    def _said(self, n: int) -> str:
+        """The last word of the item before: "shipped" of "shipped in 2023"."""
+        return self.links.words[self.items[n - 1].last - 1].folded if n else ""
 
     def _date_subject(self, n: int) -> Atom | None:
         """The column of dates that stands just before, used up."""
@@ -329,13 +339,31 @@ class _Reader:
         return None
 
     def _dates(self) -> bool:
+        for n in range(1, len(self.items)):
+            number = self.items[n].number
+            if (
+                self._kind(n, "number", "date")
+                and number is not None
+                and not number.unit
+                and self.items[n - 1].kind in ("name", "table")
+                and not self.numeric(self.items[n - 1])
+                and not self.used[n - 1]
+                and not self._glue_before(n)
+            ):
+                clause = Clause("key", "=", self.items[n - 1], values=(number.value,))
+                self._add(clause, n, n - 1)  # "order 1005"
+            elif self._kind(n, "number") and number is not None and not self._amount_before(n):
+                continue
+            elif self._kind(n, "number") and number is not None:
+                clause = Clause("number", "=", self.items[n - 1], values=(number.value,), unit=number.unit)
+                self._add(clause, n, n - 1)  # "a stock of 0"
         for n in range(len(self.items)):
             if self._kind(n, "date"):
                 date = self.items[n].date
                 assert date is not None
                 subject = self._date_subject(n)
                 op, values = ("between", (date.value, date.until)) if date.until else ("=", (date.value,))
-                self._add(Clause("date", op, subject, values=values), n)
+                self._add(Clause("date", op, subject, values=values, near=self._said(n)), n)
         return True
 
     def _add(self, clause: Clause, *used: int) -> None:
@@ -492,6 +520,7 @@ class _Reader:
                 continue
             if not self._group_at(at):
                 return False
+            self.frame.per = self.frame.per or self.items[n].text in ("per", "pro", "je", "por", "par")
             self.listed_for = self.items[n].text in (
                 "for all",
                 "for each",
@@ -559,6 +588,29 @@ class _Reader:
         func = "sum" if self.numeric(self.items[n]) else "count"
         self.frame.figures.append(Figure(func, self.items[n]))
         self._use(n)
+        return True
+
+    def _several(self) -> bool:
+        """ "minimum, maximum and average price": figures of one column."""
+        for n in range(len(self.items)):
+            run = []
+            at = n
+            while self._is(at, "min", "max", "avg", "sum"):
+                run.append(at)
+                if self._is(at + 1, "and"):
+                    at += 2
+                elif at + 1 < len(self.items) and "," in self._between(at, at + 1):
+                    at += 1
+                else:
+                    at += 1
+                    break
+            if len(run) > 1 and self._names(at) and self.numeric(self.items[at]):
+                if len({self.items[k].kinds[0] for k in run} & {"min", "max"}) == 0:
+                    continue  # "total average" is no pair
+                for k in run:
+                    func = next(kind for kind in self.items[k].kinds if kind in ("min", "max", "avg", "sum"))
+                    self.frame.figures.append(Figure(func, self.items[at]))
+                self._use(*range(n, at + 1))
         return True
 
     def _extremes(self) -> bool:
@@ -729,8 +781,11 @@ class _Reader:
                     f.when = True
                 elif not _NOTHING & set(atom.kinds):
                     return False
+                elif atom.text in ("who", "wer", "quien", "chi", "qui"):
+                    f.who = True
             elif self._names(n):
-                self._mention(n)
+                if not self._mention(n):
+                    return False
             else:
                 return False
         if f.ask == "share":
@@ -754,7 +809,7 @@ class _Reader:
             f.figures.append(Figure(f.extreme, f.by.of))
             f.extreme, f.by, f.hint = "", None, ""
 
-    def _mention(self, n: int) -> None:
+    def _mention(self, n: int) -> bool:
         f, atom = self.frame, self.items[n]
         self._use(n)
         asked = f.figures or f.ask == "share"
@@ -766,6 +821,10 @@ class _Reader:
             else:
                 f.context.append(atom)
         elif asked and not f.extreme:
+            # A column that nothing is asked of says where, if only by one of its words.
+            if self.numeric(atom) or max(c.score for c in atom.columns) > 0.7:
+                return False
             f.context.append(atom)
         else:
             f.shows.append(atom)
+        return True

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from loresmith.querying import vocabulary
-from loresmith.querying.naming import ColumnName, Names, keys, stem
+from loresmith.querying.naming import CORE, ColumnName, Names, keys, stem
 from loresmith.tables import dates as cell_dates
 from loresmith.tables import numbers as cell_numbers
 from loresmith.tables.names import fold
@@ -249,7 +249,7 @@ def _readings(
     connection: sqlite3.Connection,
     language: str,
 ) -> Iterator[_Reading]:
-    yield from _named(words, names)
+    yield from _named(words, names, language)
     yield from _operators(question, words, language)
     yield from _numbers_and_dates(question, words, language)
     yield from _valued(question, words, catalog, connection, language)
@@ -259,7 +259,8 @@ def _text(words: Sequence[Word], first: int, last: int) -> str:
     return " ".join(w.folded for w in words[first:last])
 
 
-def _named(words: Sequence[Word], names: Names) -> Iterator[_Reading]:
+def _named(words: Sequence[Word], names: Names, language: str) -> Iterator[_Reading]:
+    ordinary = vocabulary.glue(language) | vocabulary.negations(language)
     for first in range(len(words)):
         for last in range(first + 1, min(len(words), first + names.longest + 2) + 1):
             window = words[first:last]
@@ -275,6 +276,8 @@ def _named(words: Sequence[Word], names: Names) -> Iterator[_Reading]:
             if not tables and not columns:
                 continue
             best = max([*tables.values(), *(c.score for c in columns)])
+            if best <= CORE and len(window) == 1 and window[0].folded in ordinary:
+                continue  # "no" is not the number of a part
             atom = Atom(
                 "name" if tables and columns else "table" if tables else "column",
                 first,
@@ -303,7 +306,7 @@ def _operators(question: str, words: Sequence[Word], language: str) -> Iterator[
             if any(w.quoted for w in words[first:last]):
                 break
             kinds = known.get(tuple(w.folded for w in words[first:last]), ())
-            if last == first + 1 and (period := vocabulary.periods().get(words[first].folded)):
+            if last == first + 1 and (period := vocabulary.periods(language).get(words[first].folded)):
                 kinds = (*kinds, f"period:{period}")
             if kinds:
                 atom = Atom("operator", first, last, _text(words, first, last), kinds=kinds)

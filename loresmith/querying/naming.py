@@ -26,6 +26,7 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _IRREGULAR = {
     "people": "person", "men": "man", "women": "woman", "children": "child", "staff": "employee",
     "feet": "foot", "mice": "mouse", "costing": "cost", "costs": "cost", "priced": "price", "datum": "date",
+    "weigh": "weight", "weighs": "weight", "weighing": "weight",
 }  # fmt: skip
 
 

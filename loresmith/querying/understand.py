@@ -19,7 +19,7 @@ from loresmith.errors import PlanError
 from loresmith.querying.frames import Clause, Figure, Frame, frame
 from loresmith.querying.joins import Step, steps, tree
 from loresmith.querying.linking import Atom, ColumnLink, Links
-from loresmith.querying.naming import keys
+from loresmith.querying.naming import keys, stem
 from loresmith.querying.plan import Condition, Func, Having, Measure, Op, Order, Period, Plan, Ref, to_sql
 from loresmith.querying.routing import signals, tabular
 from loresmith.querying.vocabulary import LABELS, MONEY, UNITS
@@ -102,8 +102,13 @@ class _View:
     def general(self, ref: Ref) -> bool:
         """A column of dates (or years) that says when the row was, and nothing more of it."""
         column = self.column(ref)
-        words = {w for name in (column.name, column.sql) for w in re.split(r"[\W_]+", name.casefold())}
-        return bool(words & _WHEN) or self.years(ref)
+        table = self.catalog.table(ref.table)
+        own = set(keys(table.name, "en")) | set(keys(table.sql, "en")) if table else set()
+        for name in (column.name, column.sql):
+            words = {w for w in re.split(r"[\W_]+", name.casefold()) if w and stem(w, "en") not in own}
+            if words and words <= _WHEN:
+                return True
+        return self.years(ref)
 
     def numeric(self, atom: Atom) -> bool:
         strongest = max((score for _, score in atom.tables), default=0.0)
@@ -231,7 +236,9 @@ class _Solver:
             parts["period"] = self._dates()
         for n, atom in enumerate(f.shows):
             parts[f"show {n}"] = self._columns(atom)
-        if f.target is not None:
+        if f.target is not None and not f.shows and f.ask == "list" and (own := self._figure_of(f.target)):
+            parts["show"] = own
+        elif f.target is not None:
             # What has no name is listed with all its columns.
             parts["target"] = self._entities(f.target, unnamed=not f.having and not f.shows)
         if f.extreme and f.by is not None:
@@ -246,6 +253,16 @@ class _Solver:
         for n, atom in enumerate(f.without):
             parts[f"without {n}"] = [_Option(s, t) for t, s in atom.tables]
         return parts
+
+    def _figure_of(self, atom: Atom) -> list[_Option]:
+        """ "the torque of the coupling": the column that a table is called after, of a row that is named."""
+        tables = {t for t, _ in atom.tables}
+        valued = any(c.kind == "value" for c in self.frame.clauses)
+        return [
+            _Option(c.score + self.view.bonus(c.table), c.table, (Ref(c.table, c.column),))
+            for c in atom.columns
+            if valued and c.table in tables and self.view.amount(c)
+        ]
 
     def _columns(self, atom: Atom) -> list[_Option]:
         return [
@@ -336,20 +353,28 @@ class _Solver:
                     named = bool(words & {"length", "durat", "distanc", "lang", "dauer"})
                     fits = self.view.amount(ref) and (named or dimension in ("time", "length"))
                 if fits:
+                    plain = self._plain(ref) if hint == "date" else 0.0
                     found.append(
                         _Option(
-                            0.6 + self.view.bonus(table.sql), table.sql, (ref,), measure=Measure("none", ref)
+                            0.6 + plain + self.view.bonus(table.sql),
+                            table.sql,
+                            (ref,),
+                            measure=Measure("none", ref),
                         )
                     )
         return found
 
     def _dates(self) -> list[_Option]:
         return [
-            _Option(0.6 + self.view.bonus(t.sql), t.sql, (Ref(t.sql, c.sql),))
+            _Option(0.6 + self._plain(ref) + self.view.bonus(t.sql), t.sql, (ref,))
             for t in self.catalog.tables
             for c in t.columns
-            if c.type in ("date", "datetime")
+            if c.type in ("date", "datetime") and (ref := Ref(t.sql, c.sql))
         ]
+
+    def _plain(self, ref: Ref) -> float:
+        """The date of a row is meant sooner than a date of something about it."""
+        return 0.2 if self.view.general(ref) else 0.0
 
     # --- conditions --------------------------------------------------------------------------
 
@@ -358,6 +383,8 @@ class _Solver:
             return self._valued(clause)
         if clause.kind == "number":
             return self._numbered(clause)
+        if clause.kind == "key":
+            return self._keyed(clause)
         if clause.kind == "date":
             return self._dated(clause)
         subject = clause.subject
@@ -421,6 +448,27 @@ class _Solver:
             found.append(_Option(score + self.view.bonus(table), table, (), (Condition(ref, op, values),)))
         return found
 
+    def _keyed(self, clause: Clause) -> list[_Option]:
+        """ "order 1005": the row of this key."""
+        found = []
+        for table_name, score in clause.subject.tables if clause.subject else ():
+            table = self.catalog.table(table_name)
+            if table is None or len(table.keys) != 1:
+                continue
+            column = table.column(table.keys[0])
+            low, high = (column.low, column.high) if column else (None, None)
+            if (
+                column is None
+                or column.type != "integer"
+                or not isinstance(low, int)
+                or not isinstance(high, int)
+            ):
+                continue
+            if all(isinstance(v, int) and low <= v <= high for v in clause.values):
+                condition = Condition(Ref(table_name, column.sql), "=", clause.values)
+                found.append(_Option(score + self.view.bonus(table_name), table_name, (), (condition,)))
+        return found
+
     def _dated(self, clause: Clause) -> list[_Option]:
         op: Op = clause.op  # type: ignore[assignment]
         bare = all(isinstance(v, str) and len(v) == 4 for v in clause.values)
@@ -432,7 +480,10 @@ class _Solver:
         for table, column_name, score in columns:
             ref = Ref(table, column_name)
             column = self.view.column(ref)
-            if clause.subject is None and not self.view.general(ref):
+            said = bool(clause.near) and stem(clause.near, self.view.links.language) in keys(
+                column.name, self.view.links.language
+            )
+            if clause.subject is None and not (self.view.general(ref) or said):
                 continue  # "in 2023" is not "installed in 2023"
             score += self.view.bonus(table)
             if column.type in ("date", "datetime"):
@@ -489,6 +540,13 @@ class _Solver:
             return
         if self.frame.shows or "when" in chosen:
             return
+        averaged = any(o.measure and o.measure.func == "avg" for o in figures)
+        if (
+            averaged
+            and self.frame.per
+            and any(o.entity and o.table != base for name, o in chosen.items() if name.startswith("group"))
+        ):
+            return  # "average amount per order": of the rows, or of the orders' sums?
         measures = tuple(o.measure for o in figures if o.measure)
         order = self._order(chosen, measures, groups)
         if order is None or (order and not groups):
@@ -584,6 +642,8 @@ class _Solver:
                 Plan(by.table, refs, (measure,), where, refs, order=(Order(measure, down),), limit=limit),
             )
             return
+        if refs == (column,):
+            return  # "who was hired last?" is not answered by the day
         shown = tuple(dict.fromkeys((*refs, column))) if refs else ()
         if single or by.table == entity:
             order = (Order(column, down),)
@@ -623,6 +683,8 @@ class _Solver:
         if not refs and not (target and target.entity):
             return
         base = target.table if target else refs[0].table
+        if f.who and refs and not any(self.view.column(r).type == "text" for r in refs):
+            return
         order = self._order(chosen, (), refs)
         if order is None:
             return

@@ -68,7 +68,7 @@ _EN = {
         |smallest
         first|asc|oldest first|from lowest to highest|earliest first""",
     "alphabetical": "alphabetically|in alphabetical order|alphabetical order",
-    "much": "how much|what is the total amount of",
+    "much": "how much",
     "which": "which|what|who|whose|when|where",
     "list": "list|show|give|display|find|return|name|names|enumerate|tell",
     "having": "with|having|that have|that has|which have|which has|who have|who has|has|have|had",
@@ -313,9 +313,15 @@ _MONTHS = {
     "fr": "janvier fevrier mars avril mai juin juillet aout septembre octobre novembre decembre",
 }
 _PERIODS = {
-    "year": "year years annual annually yearly jahr jahre jahren ano anos anno anni an annee annees",
-    "month": "month months monthly monat monate monaten mes meses mese mesi mois",
-    "day": "day days daily tag tage tagen dia dias giorno giorni jour jours",
+    "en": {
+        "year": "year years annual annually yearly",
+        "month": "month months monthly",
+        "day": "day days daily",
+    },
+    "de": {"year": "jahr jahre jahren", "month": "monat monate monaten", "day": "tag tage tagen"},
+    "es": {"year": "ano anos", "month": "mes meses", "day": "dia dias"},
+    "it": {"year": "anno anni", "month": "mese mesi", "day": "giorno giorni"},
+    "fr": {"year": "an ans annee annees", "month": "mois", "day": "jour jours"},
 }
 _NUMBERS = {
     "en": "two three four five six seven eight nine ten eleven twelve",
@@ -408,6 +414,14 @@ def glue(language: str) -> frozenset[str]:
     return frozenset(_GLUE[language].split())
 
 
+@lru_cache(maxsize=8)
+def negations(language: str) -> frozenset[str]:
+    """Single words that turn a condition around."""
+    return frozenset(
+        words[0] for words, kinds in operators(language).items() if len(words) == 1 and "not" in kinds
+    )
+
+
 @lru_cache(maxsize=1)
 def months() -> dict[str, int]:
     """Folded names of months, and their first three letters in English, -> 1..12."""
@@ -416,10 +430,10 @@ def months() -> dict[str, int]:
     return found
 
 
-@lru_cache(maxsize=1)
-def periods() -> dict[str, str]:
+@lru_cache(maxsize=8)
+def periods(language: str) -> dict[str, str]:
     """Folded word -> "year", "month" or "day"."""
-    return {word: period for period, words in _PERIODS.items() for word in words.split()}
+    return {word: period for period, words in _PERIODS[language].items() for word in words.split()}
 
 
 @lru_cache(maxsize=8)
