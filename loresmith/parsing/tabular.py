@@ -13,7 +13,7 @@ from loresmith.parsing.tables import Cell, add_table, header_rows
 from loresmith.parsing.textual import decode
 
 _DELIMITERS = (",", ";", "\t", "|")
-_SAMPLE = 200
+PROSE_SAMPLE = 200
 
 
 _PROSE = 300
@@ -41,7 +41,7 @@ def read_csv(data: bytes, settings: ParsingSection | None = None, **_: Any) -> D
                 continue
             count += 1
             if count == limit + 2:
-                prose = _is_prose(filled)
+                prose = is_prose([row for _, row in filled[:PROSE_SAMPLE]])
             if count <= limit + 1 or prose:
                 filled.append((number, row))
     except csv.Error as error:
@@ -63,10 +63,9 @@ def read_csv(data: bytes, settings: ParsingSection | None = None, **_: Any) -> D
     return draft
 
 
-def _is_prose(filled: list[tuple[int, list[str]]]) -> bool:
-    """Whether the records read so far are long texts, all of which are wanted."""
-    first = filled[:_SAMPLE]
-    return sum(len(cell) for _, row in first for cell in row) > _PROSE * len(first)
+def is_prose(first: list[list[str]]) -> bool:
+    """Whether records like these are long texts, all of which are wanted."""
+    return sum(len(cell) for row in first for cell in row) > _PROSE * len(first)
 
 
 def too_many(shown: int, count: int | None, name: str = "") -> str:

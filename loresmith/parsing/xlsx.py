@@ -15,10 +15,12 @@ from functools import lru_cache
 from typing import Any
 from xml.etree import ElementTree
 
+from loresmith.config import ParsingSection
 from loresmith.errors import ParseError
 from loresmith.parsing.draft import Draft, one_line
 from loresmith.parsing.package import Package, attribute, child, children, local, refuse_entities
 from loresmith.parsing.tables import Cell, add_table, column_names, header_rows
+from loresmith.parsing.tabular import PROSE_SAMPLE, is_prose, too_many
 from loresmith.types import BlockKind
 
 _BUILT_IN = {
@@ -32,7 +34,8 @@ _Row = tuple[int, dict[int, str], bool]
 _ERRORS = ("#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!")
 
 
-def read_xlsx(data: bytes, **_: Any) -> Draft:
+def read_xlsx(data: bytes, settings: ParsingSection | None = None, **_: Any) -> Draft:
+    limit = (settings or ParsingSection()).rows
     package = Package(data)
     draft = Draft()
     package.core_properties(draft)
@@ -49,7 +52,7 @@ def read_xlsx(data: bytes, **_: Any) -> Draft:
         identifier = next((v for k, v in sheet.attrib.items() if k.endswith("}id")), "")
         kind, part = relations.get(identifier, ("", ""))
         if kind == "worksheet" and part in package.names:
-            _sheet(draft, book, package.xml(part), name)
+            _sheet(draft, book, package.read(part), part, name, limit)
     return draft
 
 
@@ -343,78 +346,54 @@ def _date(number: float, code: str, epoch: datetime) -> str:
     return f"{moment:%Y-%m-%d}" if has_date else clock
 
 
-def _sheet(draft: Draft, book: _Book, root: ElementTree.Element, name: str) -> None:
-    hidden_columns = {
-        column
-        for col in child(root, "cols") or ()
-        if col.get("hidden") in ("1", "true")
-        for column in range(int(col.get("min", "1")), min(int(col.get("max", "1")), 16384) + 1)
-    }
+def _sheet(draft: Draft, book: _Book, raw: bytes, part: str, name: str, limit: int) -> None:
+    hidden_columns, used = _hidden_columns(raw), set[int]()
     rows: list[_Row] = []
     left_out: list[int] = []
-    unsaved = 0
-    for number, tr in _rows(root):
+    unsaved = count = 0
+    prose = False
+    for number, tr in _streamed(raw, part):
         values: dict[int, str] = {}
         bold = True
         for column, cell in _cells(tr):
             value = one_line(book.value(cell))
             if not value and child(cell, "f") is not None:
                 unsaved += 1
-            if value and value not in _ERRORS and column not in hidden_columns:
+            if value and column in hidden_columns:
+                used.add(column)
+            elif value and value not in _ERRORS:
                 values[column] = value
                 bold = bold and book.is_bold(cell)
         if not values:
             continue
         if tr.get("hidden") in ("1", "true"):
             left_out.append(number)
-        else:
+            continue
+        count += 1
+        if count == limit + 2:
+            prose = is_prose([list(values.values()) for _, values, _ in rows[:PROSE_SAMPLE]])
+        if count <= limit + 1 or prose:
             rows.append((number, values, bold))
+    if count > len(rows):
+        draft.warn(too_many(len(rows) - 1, count - 1, f"sheet {name!r}"))
     if left_out:
         draft.warn(f"sheet {name!r}: hidden rows were left out: {_ranges(left_out)}")
-    if hidden_columns and rows:
-        used = hidden_columns & {c for _, tr in _rows(root) for c, cell in _cells(tr) if book.value(cell)}
-        if used:
-            draft.warn(f"sheet {name!r}: {len(used)} hidden columns were left out")
+    if used and rows:
+        draft.warn(f"sheet {name!r}: {len(used)} hidden columns were left out")
     if unsaved:
         draft.warn(f"sheet {name!r}: {unsaved} formulas have no stored result (open and save it once)")
     if rows:
         draft.add("heading", name, level=1, sheet=name)
-        _tables(draft, rows, name, _merged(root))
-
-
-def _rows(root: ElementTree.Element) -> Iterator[tuple[int, ElementTree.Element]]:
-    data = child(root, "sheetData")
-    last = 0
-    for tr in data if data is not None else ():
-        last = int(tr.get("r") or last + 1)
-        yield last, tr
+        _tables(draft, rows, name, _merged_in(raw))
 
 
 def _cells(tr: ElementTree.Element) -> Iterator[tuple[int, ElementTree.Element]]:
     last = 0
     for cell in tr:
         letters = re.match(r"[A-Z]+", cell.get("r", ""))
-        column = 0
-        for letter in letters[0] if letters else "":
-            column = column * 26 + ord(letter) - 64
+        column = _number_of(letters[0]) if letters else 0
         last = column or last + 1
         yield last, cell
-
-
-def _merged(root: ElementTree.Element) -> list[tuple[int, int, int, int]]:
-    """Merged ranges as (first row, last row, first column, last column)."""
-    found = []
-    for merge in child(root, "mergeCells") or ():
-        match = re.match(r"([A-Z]+)(\d+):([A-Z]+)(\d+)$", merge.get("ref", ""))
-        if match:
-            columns = []
-            for letters in (match[1], match[3]):
-                column = 0
-                for letter in letters:
-                    column = column * 26 + ord(letter) - 64
-                columns.append(column)
-            found.append((int(match[2]), int(match[4]), columns[0], columns[1]))
-    return found
 
 
 def _ranges(numbers: list[int]) -> str:

@@ -54,6 +54,7 @@ _DAY_NAME = re.compile(
 _NAME_DAY = re.compile(
     rf"^{_WEEKDAY}(?P<name>[^\W\d]{{3,10}})\.?\s+(?P<a>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<year>\d{{4}})(?:,?\s+{_CLOCK})?$"
 )
+_HINT = re.compile(r"\d:\d\d|\d[-/.]\d\d?[-/.]\d|\s\d{4}(?!\d)")
 _TIME = re.compile(rf"^{_CLOCK}$")
 
 
@@ -72,7 +73,7 @@ class Moment:
 
 def read(text: str) -> Moment | None:
     """The date, moment or time that a cell (stripped, not empty) holds, or None."""
-    if not 4 <= len(text) <= 45 or not any(c.isdecimal() for c in text):
+    if not 4 <= len(text) <= 45 or _HINT.search(text) is None:
         return None
     if found := _YEAR_FIRST.match(text):
         shape = "ymd"

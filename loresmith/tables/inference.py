@@ -69,10 +69,11 @@ _DAY_FIRST = frozenset(
 )
 _COMMA_DECIMAL = _DAY_FIRST
 _INT_LIMIT = 2**63
+_PLAIN = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class Seen:
     """What a distinct cell is: `shape` of numbers.py or dates.py, "b" for a boolean word, "m" where
     nothing is there, "t" for text, "I", "F", "B" for native values."""
 
@@ -84,23 +85,29 @@ class _Seen:
     word: str = ""
 
 
-_MISSING_SEEN = _Seen("m")
-_TEXT_SEEN = _Seen("t")
+_MISSING_SEEN = Seen("m")
+_TEXT_SEEN = Seen("t")
+_INTEGER_SEEN, _POINT_SEEN, _EITHER_SEEN = Seen("i"), Seen("p"), Seen("ap")
 
 
-def look(text: str) -> _Seen:
+def look(text: str) -> Seen:
     """What a stripped cell can be."""
+    if len(text) <= 16 and _PLAIN.fullmatch(text):
+        whole, mark, fraction = text.lstrip("-").partition(".")
+        if not mark:
+            return _INTEGER_SEEN
+        return _EITHER_SEEN if len(fraction) == 3 and len(whole) <= 3 and whole != "0" else _POINT_SEEN
     folded = text.casefold() if len(text) <= 16 else ""
     if folded in MISSING and len(text) <= 16:
         return _MISSING_SEEN
     number = numbers.read(text)
     if number is not None:
-        return _Seen(number.shape, number.unit, whole=number.shape in ("p", "c") and _grouped(number.body))
+        return Seen(number.shape, number.unit, whole=number.shape in ("p", "c") and _grouped(number.body))
     moment = dates.read(text)
     if moment is not None:
-        return _Seen(moment.shape, timed=moment.clock is not None, zoned=moment.offset is not None)
+        return Seen(moment.shape, timed=moment.clock is not None, zoned=moment.offset is not None)
     if folded in _PAIRS:
-        return _Seen("b", word=folded)
+        return Seen("b", word=folded)
     return _TEXT_SEEN
 
 
@@ -116,37 +123,33 @@ class Evidence:
     shapes: Counter[str] = field(default_factory=Counter)
     units: Counter[str] = field(default_factory=Counter)
     words: set[str] = field(default_factory=set)
-    places: dict[str, list[Any]] = field(default_factory=dict)
+    places: list[Any] = field(default_factory=list)
     timed: int = 0
     zoned: int = 0
     wholes: int = 0
 
-    def see(self, seen: _Seen, place: Any) -> None:
-        shape = seen.shape
-        self.shapes[shape] += 1
-        if shape == "t":
-            where = self.places.setdefault(shape, [])
-            if len(where) < 5:
-                where.append(place)
-        elif seen.word:
+    def see(self, seen: Seen, count: int = 1) -> None:
+        self.shapes[seen.shape] += count
+        if seen.word:
             self.words.add(seen.word)
         elif seen.timed:
-            self.timed += 1
+            self.timed += count
             self.zoned += seen.zoned
         if seen.unit:
-            self.units[seen.unit] += 1
-        self.wholes += seen.whole
+            self.units[seen.unit] += count
+        if seen.whole:
+            self.wholes += count
 
-    def see_native(self, value: bool | int | float) -> None:
+    def see_native(self, value: bool | int | float, count: int = 1) -> None:
         if isinstance(value, bool):
-            self.shapes["B"] += 1
+            self.shapes["B"] += count
         elif isinstance(value, int):
-            self.shapes["I" if -_INT_LIMIT <= value < _INT_LIMIT else "t"] += 1
+            self.shapes["I" if -_INT_LIMIT <= value < _INT_LIMIT else "t"] += count
         elif math.isfinite(value):
-            self.shapes["F"] += 1
-            self.wholes += value.is_integer()
+            self.shapes["F"] += count
+            self.wholes += count if value.is_integer() else 0
         else:
-            self.shapes["m"] += 1
+            self.shapes["m"] += count
 
     def count(self, shapes: Iterable[str]) -> int:
         return sum(self.shapes[shape] for shape in shapes)
@@ -229,6 +232,11 @@ class Reading:
         return dates.as_date(moment, self._order(moment)) if self.type == "date" else self._moment(moment)
 
     def _number(self, text: str) -> int | float:
+        if self.decimal == "." and len(text) <= 16 and _PLAIN.fullmatch(text):
+            if self.type == "integer":
+                return int(text)
+            self.decimals = max(self.decimals, min(9, len(text.partition(".")[2])))
+            return float(text)
         number = numbers.read(text)
         if number is None or number.unit not in ("", self.unit) or number.shape == "z":
             raise ValueError(text)
@@ -311,7 +319,7 @@ def _enough(these: int, filled: int) -> bool:
 def _text(name: str, evidence: Evidence, most: int, filled: int) -> Reading:
     reading = Reading("text")
     if most >= 0.5 * filled and most >= 3 and filled - most:
-        where = evidence.places.get("t", [])
+        where = evidence.places
         rows = (
             f" (text in row {', '.join(map(str, where))}{' …' if filled - most > len(where) else ''})"
             if where

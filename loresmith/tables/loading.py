@@ -11,24 +11,23 @@ from __future__ import annotations
 import json
 import marshal
 import tempfile
-from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
+from types import NoneType
 from typing import Any, BinaryIO, cast
 
 from loresmith.tables import inference, units
+from loresmith.tables.converting import Converter, Tally, Watcher
 from loresmith.tables.inference import Evidence, Hints, Reading
-from loresmith.tables.values import Cell, RawColumn, RawRow, RawTable
+from loresmith.tables.values import RawColumn, RawRow, RawTable
 
-_BATCH = 1000
+_BATCH = 2000
 _SPOOL = 16 * 2**20
-_MEMO = 100_000
 _COUNTED = 1_000_000
 """Distinct values that are counted in memory, over all columns of a table."""
-_SHOWN = 5
 TOTALS = frozenset(
     (
         *("total", "totals", "sum", "grand total", "sum total", "overall"),
@@ -36,17 +35,6 @@ TOTALS = frozenset(
         *("totale", "totali", "somme", "suma", "totaal", "razem", "celkem", "合计", "总计"),
     )
 )
-
-
-@dataclass(slots=True)
-class Tally:
-    """What the values of one typed column look like. `values` is None where there are too many."""
-
-    nulls: int = 0
-    mixed: int = 0
-    strays: list[tuple[Any, str]] = field(default_factory=list)
-    values: Counter[Any] | None = field(default_factory=Counter)
-    total: float = 0.0
 
 
 @dataclass(slots=True)
@@ -64,24 +52,23 @@ class Loaded:
     tallies: list[Tally]
     warnings: list[str]
     spool: BinaryIO
-    tail: list[tuple[Any, list[Any]]]
+    last: tuple[Any, list[Any]] | None
     count: int = 0
 
-    def rows(self) -> Iterator[tuple[Any, list[Cell]]]:
-        """(place, typed cells), in order, without a totals row at the end."""
-        converters = [_Converter(r, t) for r, t in zip(self.readings, self.tallies, strict=True)]
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """(place, typed cells…), in order, without a totals row at the end."""
+        converters = [Converter(r, t) for r, t in zip(self.readings, self.tallies, strict=True)]
         share = _COUNTED // max(1, len(converters))
-        for batch in _read_back(self.spool):
-            for place, cells in batch:
-                yield place, [c.convert(cell, place) for c, cell in zip(converters, cells, strict=True)]
-            self.count += len(batch)
+        for places, columns in _read_back(self.spool):
+            typed = [c.convert(cells, places) for c, cells in zip(converters, columns, strict=True)]
+            yield from zip(places, *typed, strict=True)
+            self.count += len(places)
             for tally in self.tallies:
                 if tally.values is not None and len(tally.values) > share:
                     tally.values = None
-        for position, (place, cells) in enumerate(self.tail):
-            if position == len(self.tail) - 1 and self._is_total(place, cells):
-                continue
-            yield place, [c.convert(cell, place) for c, cell in zip(converters, cells, strict=True)]
+        if self.last is not None and not self._is_total(*self.last):
+            place, cells = self.last
+            yield place, *(c.convert([v], [place])[0] for c, v in zip(converters, cells, strict=True))
             self.count += 1
         self._say_strays()
 
@@ -89,7 +76,7 @@ class Loaded:
         """Whether the last row sums the others: it says so, and its figures are the sums, or its other
         text cells are empty."""
         filled = [n for n, cell in enumerate(cells) if cell is not None and str(cell).strip()]
-        if self.count + len(self.tail) < 3 or not filled or not is_total_label(cells[filled[0]]):
+        if self.count < 2 or not filled or not is_total_label(cells[filled[0]]):
             return False
         figures, proved = 0, False
         for n in filled[1:]:
@@ -139,41 +126,6 @@ def is_total_label(cell: Any) -> bool:
     return isinstance(cell, str) and cell.strip(" :.").casefold() in TOTALS
 
 
-class _Converter:
-    """Converts the cells of a column, each distinct text once, and counts what comes out."""
-
-    def __init__(self, reading: Reading, tally: Tally) -> None:
-        self.reading, self.tally = reading, tally
-        self.memo: dict[str, Cell] = {}
-        self.numeric = reading.type in ("integer", "real")
-
-    def convert(self, cell: Any, place: Any) -> Cell:
-        tally = self.tally
-        if isinstance(cell, str) and cell in self.memo:
-            value = self.memo[cell]
-        else:
-            try:
-                value = self.reading.convert(cell)
-            except (ValueError, OverflowError):
-                tally.mixed += 1
-                tally.nulls += 1
-                if len(tally.strays) < _SHOWN:
-                    tally.strays.append((place, str(cell)[:40]))
-                return None
-            if isinstance(cell, str):
-                if len(self.memo) >= _MEMO:
-                    self.memo.clear()
-                self.memo[cell] = value
-        if value is None:
-            tally.nulls += 1
-            return None
-        if self.numeric:
-            tally.total += cast(float, value)
-        if tally.values is not None:
-            tally.values[value] += 1
-        return value
-
-
 def load(table: RawTable, rows: Iterable[RawRow], language: str, folder: Path) -> Loaded:
     """Look at all rows of a table and decide how each column is read.
 
@@ -182,30 +134,37 @@ def load(table: RawTable, rows: Iterable[RawRow], language: str, folder: Path) -
         folder: where rows are kept meanwhile when there are many.
     """
     width = len(table.columns)
-    evidence = [Evidence() for _ in range(width)]
-    memo: dict[str, inference._Seen] = {}
+    watchers = [Watcher() for _ in range(width)]
     spool = cast(BinaryIO, tempfile.SpooledTemporaryFile(_SPOOL, dir=str(folder)))  # noqa: SIM115
-    tail: deque[tuple[Any, list[Any]]] = deque()
-    batch: list[tuple[Any, list[Any]]] = []
+    places: list[Any] = []
+    batch: list[Sequence[Any]] = []
     wide, first_wide = 0, None
+
+    def flush() -> None:
+        """Look at all but the last row, which may hold the totals, and put them away."""
+        if len(batch) > 1:
+            columns = [_plainly(cells) for cells in zip(*batch[:-1], strict=True)]
+            for watcher, cells in zip(watchers, columns, strict=True):
+                watcher.see(cells, places)
+            _spool(spool, (places[:-1], columns))
+            del places[:-1], batch[:-1]
+
     for place, given in rows:
-        cells = [cell if isinstance(cell, str) else _plain(cell) for cell in given]
+        cells = given
         if len(cells) != width:
             if len(cells) > width:
                 wide, first_wide = wide + 1, place if not wide else first_wide
-            cells = cells[:width] + [None] * (width - len(cells))
-        tail.append((place, cells))
-        if len(tail) > 1:
-            row = tail.popleft()
-            _see(row, evidence, memo)
-            batch.append(row)
-            if len(batch) >= _BATCH:
-                _spool(spool, batch)
-                batch = []
-    if tail and not is_total_label(next((c for c in tail[-1][1] if c is not None and str(c).strip()), None)):
-        _see(tail[-1], evidence, memo)
-    if batch:
-        _spool(spool, batch)
+            cells = [*cells[:width], *([None] * (width - len(cells)))]
+        places.append(place)
+        batch.append(cells)
+        if len(batch) > _BATCH:
+            flush()
+    flush()
+    last = (places[0], [_plainly([cell])[0] for cell in batch[0]]) if batch else None
+    if last and not is_total_label(next((c for c in last[1] if c is not None and str(c).strip()), None)):
+        for watcher, cell in zip(watchers, last[1], strict=True):
+            watcher.see([cell], [last[0]])
+    evidence = [watcher.evidence for watcher in watchers]
     given_hints = inference.hints(evidence, language)
     readings, columns = [], []
     for column, seen in zip(table.columns, evidence, strict=True):
@@ -224,7 +183,7 @@ def load(table: RawTable, rows: Iterable[RawRow], language: str, folder: Path) -
         [Tally() for _ in readings],
         warnings,
         spool,
-        [(p, c) for p, c in tail],
+        last,
     )
 
 
@@ -257,20 +216,10 @@ def _declared(column: RawColumn, seen: Evidence, hints: Hints) -> Reading:
     return Reading(column.type, decimal=hints.decimal or ".", order=hints.order or "dmy")
 
 
-def _see(row: tuple[Any, list[Any]], evidence: list[Evidence], memo: dict[str, Any]) -> None:
-    place, cells = row
-    for seen, cell in zip(evidence, cells, strict=True):
-        if isinstance(cell, str):
-            found = memo.get(cell)
-            if found is None:
-                if len(memo) >= _MEMO:
-                    memo.clear()
-                found = memo[cell] = inference.look(cell.strip())
-            seen.see(found, place)
-        elif cell is None:
-            seen.shapes["m"] += 1
-        else:
-            seen.see_native(cell)
+def _plainly(cells: Sequence[Any]) -> list[Any]:
+    if set(map(type, cells)) <= {str, NoneType}:
+        return list(cells)
+    return [cell if isinstance(cell, str) else _plain(cell) for cell in cells]
 
 
 def _plain(cell: Any) -> Any:
@@ -292,13 +241,13 @@ def _plain(cell: Any) -> Any:
     return str(cell)
 
 
-def _spool(spool: BinaryIO, batch: list[tuple[Any, list[Any]]]) -> None:
+def _spool(spool: BinaryIO, batch: tuple[list[Any], list[list[Any]]]) -> None:
     body = marshal.dumps(batch)
     spool.write(len(body).to_bytes(8, "little"))
     spool.write(body)
 
 
-def _read_back(spool: BinaryIO) -> Iterator[list[tuple[Any, list[Any]]]]:
+def _read_back(spool: BinaryIO) -> Iterator[tuple[list[Any], list[list[Any]]]]:
     spool.seek(0)
     while head := spool.read(8):
         yield marshal.loads(spool.read(int.from_bytes(head, "little")))

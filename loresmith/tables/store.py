@@ -24,7 +24,8 @@ from typing import Any, Self
 
 from loresmith.errors import StorageError
 from loresmith.tables import foreign
-from loresmith.tables.loading import Loaded, Tally, load
+from loresmith.tables.converting import Tally
+from loresmith.tables.loading import Loaded, load
 from loresmith.tables.names import fold, identifier
 from loresmith.tables.values import Catalog, Column, ForeignKey, RawRow, RawTable, Table, ValueHit
 
@@ -201,10 +202,7 @@ class TableStore:
             whole = len(kept) == len(loaded.columns)
             self._db.executemany(
                 f"INSERT INTO {base.sql} ({', '.join(('_place', *names))}) VALUES ({marks})",
-                (
-                    (place, *cells) if whole else (place, *(cells[n] for n in kept))
-                    for place, cells in loaded.rows()
-                ),
+                loaded.rows() if whole else ((row[0], *(row[n + 1] for n in kept)) for row in loaded.rows()),
             )
         columns = []
         for n, sql in zip(kept, names, strict=True):
