@@ -14,10 +14,11 @@ from typing import Literal
 
 from loresmith.querying.linking import Atom, Links
 
-Ask = Literal["list", "count", "figure", "extreme", "share"]
+Ask = Literal["list", "count", "figure", "extreme", "share", "ratio"]
 _COMPARE = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "=", "ne": "!="}
 _DATED = {"before": "<", "after": ">", "since": ">=", "until": "<="}
 _WHEN = frozenset(("when", "wann", "cuando", "quando", "quand"))
+_SHARES = ("share", "anteil", "quota", "part")
 _MOST = frozenset(
     ("most", "fewest", "least", "meisten", "wenigsten", "am meisten", "mas", "plus", "piu", "meiste")
 )
@@ -78,6 +79,8 @@ class Frame:
     distinct: bool = False
     when: bool = False
     who: bool = False
+    split: int = 0  # the word at which the second part of a ratio begins
+    whole: bool = False  # the second part is all that the first is a part of
     per: bool = False  # the group is said by "per", which of an average can mean two things
     without: list[Atom] = field(default_factory=list)
     context: list[Atom] = field(default_factory=list)
@@ -571,24 +574,46 @@ class _Reader:
     # --- figures -----------------------------------------------------------------------------
 
     def _share(self) -> bool:
-        at = [n for n in range(len(self.items)) if self._is(n, "percent", "share")]
+        """ "the share of pumps in Köln", "the ratio of A to B", "A out of all B"."""
+        f = self.frame
+        at = [n for n in range(len(self.items)) if self._is(n, "percent", "share", "ratio")]
+        outof = [n for n in range(len(self.items)) if self._is(n, "outof")]
         if not at:
-            return not any(self._is(n, "ratio", "outof") for n in range(len(self.items)))
-        if len(at) > 1:
+            return not outof
+        if len(at) > 1 or len(outof) > 1:
             return False
-        self.frame.ask = "share"
+        f.hint = "percent" if self._is(at[0], "percent") or self.items[at[0]].text.startswith(_SHARES) else ""
+        f.ask = "ratio" if outof or self._is(at[0], "ratio") else "share"
         self._use(at[0])
-        self.frame.distinct = False
-        n = at[0] + 1
-        if self._is(n, "sum"):
+        first = self._part(at[0] + 1)
+        if first < 0:
+            return False
+        if f.ask == "share":
+            return True
+        if outof:
+            self._use(outof[0])
+            f.split, f.whole = self.items[outof[0]].first, True
+            return self._part(outof[0] + 1) > 0
+        for n in range(first + 1, len(self.items)):
+            if "to" in self._glue_before(n) or "zu" in self._glue_before(n):
+                f.split = self.items[n].first
+                return self._part(n) > 0
+        return False
+
+    def _part(self, n: int) -> int:
+        """What a share or ratio is of, from here; -1 where it is nothing that counts."""
+        while n < len(self.items) and (self.used[n] or self._is(n, "sum", "count")):
+            if self._counts_value(n):
+                self.frame.figures.append(Figure("count", self.items[n]))
+                return n
             self._use(n)
             n += 1
         if not self._names(n):
-            return False
+            return -1
         func = "sum" if self.numeric(self.items[n]) else "count"
         self.frame.figures.append(Figure(func, self.items[n]))
         self._use(n)
-        return True
+        return n
 
     def _several(self) -> bool:
         """ "minimum, maximum and average price": figures of one column."""
@@ -788,8 +813,8 @@ class _Reader:
                     return False
             else:
                 return False
-        if f.ask == "share":
-            return len(f.figures) == 1 and not f.extreme
+        if f.ask in ("share", "ratio"):
+            return len(f.figures) == (2 if f.ask == "ratio" else 1) and not f.extreme
         if f.extreme:
             f.ask = "extreme"
             return f.by is not None
@@ -812,7 +837,7 @@ class _Reader:
     def _mention(self, n: int) -> bool:
         f, atom = self.frame, self.items[n]
         self._use(n)
-        asked = f.figures or f.ask == "share"
+        asked = f.figures or f.ask in ("share", "ratio")
         if self.numeric(atom) and not asked and f.target is None:
             f.shows.append(atom)
         elif atom.tables and (atom.kind == "table" or not asked or f.target is None):

@@ -167,6 +167,9 @@ def link(
         words = _decompounded(words, names, language)
     spans = list(_readings(question, words, names, catalog, connection, language))
     atoms = _cover(words, spans, language)
+    if any(a.kind == "unknown" for a in atoms):
+        spans += _in_part(question, words, atoms, catalog, connection, language)
+        atoms = _cover(words, spans, language)
     return _links(question, language, words, atoms, ranked_tables)
 
 
@@ -364,6 +367,9 @@ def _numbered(
     question: str, words: Sequence[Word], value: int | float, unit: str, first: int, last: int
 ) -> Iterator[_Reading]:
     """A number, alone and with the unit that follows; a year also as a date."""
+    if not unit and last < len(words) and (times := vocabulary.MAGNITUDES.get(words[last].folded)):
+        value, last = value * times, last + 1  # "2 million"
+        value = int(value) if value == int(value) else value
     text = _text(words, first, last)
     yield _Reading(
         Atom("number", first, last, text, number=Number(value, unit, first, last)), (last - first) * 1.2
@@ -505,6 +511,57 @@ def find_values(connection: sqlite3.Connection, ngrams: Sequence[str], catalog: 
         )
         found.extend(ValueHit(*row) for row in rows)
     return [h for h in found if (t := catalog.table(h.table)) is not None and t.column(h.column) is not None]
+
+
+def _in_part(
+    question: str,
+    words: Sequence[Word],
+    atoms: Sequence[Atom],
+    catalog: Catalog,
+    connection: sqlite3.Connection,
+    language: str,
+) -> list[_Reading]:
+    """Values of which the question says the beginning ("seal ring"), or one name of ("Lee")."""
+    unknown = {a.first for a in atoms if a.kind == "unknown"}
+    plain = vocabulary.glue(language)
+    found = []
+    for first in sorted(unknown):
+        for last in range(min(len(words), first + 4), first, -1):
+            window = words[first:last]
+            text = _text(words, first, last)
+            if any(w.quoted for w in window) or len(text) < 3 or window[-1].folded in plain or text.isdigit():
+                continue
+            as_written = question[window[0].start : window[-1].end]
+            proper = first > 0 and (as_written[0].isupper() or any(c.isdigit() for c in as_written))
+            one = text.removesuffix("s")
+            begins = connection.execute(
+                "SELECT table_name, column_name, value, count FROM _values "
+                "WHERE folded > ? AND folded < ? OR folded > ? AND folded < ? LIMIT 60",
+                (text + " ", text + "!", one + " ", one + "!"),
+            ).fetchall()
+            if len(window) == 1 and len(text) < 4:
+                begins = []
+            rows = begins
+            if not rows and proper:
+                rows = connection.execute(
+                    "SELECT table_name, column_name, value, count FROM _values "
+                    "WHERE ' ' || folded || ' ' LIKE '% ' || ? || ' %' LIMIT 60",
+                    (text,),
+                ).fetchall()
+                if len({fold(row[2]) for row in rows}) > 1:
+                    rows = []  # whose name it is, nobody can say
+            hits = [
+                ValueHit(*row)
+                for row in rows
+                if (t := catalog.table(row[0])) is not None and t.column(row[1]) is not None
+            ]
+            if hits and len(rows) < 60:
+                links = tuple(
+                    ValueLink(h.table, h.column, h.value, h.count, first, last, whole=False) for h in hits
+                )
+                found.append(_Reading(Atom("value", first, last, text, values=links), 1.0 * len(window)))
+                break
+    return found
 
 
 # --- the cover --------------------------------------------------------------------------------

@@ -90,6 +90,11 @@ class _View:
         coded = coded or (link.table, link.column) in self.referred or bool(_ID.fullmatch(column.sql))
         return (not coded or bool(column.unit)) and not self.years(link)
 
+    def identifies(self, ref: Ref) -> bool:
+        """A column that says which row it is; an amount of which no two happen to be alike does not."""
+        column = self.column(ref)
+        return column.key and column.type in ("text", "integer") and not self.amount(ref)
+
     def years(self, link: ColumnLink | Ref) -> bool:
         """An integer column that holds years."""
         column = self.column(link)
@@ -285,7 +290,7 @@ class _Solver:
             if c.score < strongest:
                 continue
             # The column of a table's own name is what its rows are called.
-            entity = c.table in own and self.view.column(c).key
+            entity = c.table in own and self.view.identifies(Ref(c.table, c.column))
             score = c.score + (0.12 if entity else 0.0) + self.view.bonus(c.table)
             found.append(_Option(score, c.table, (Ref(c.table, c.column),), entity=entity))
         return found
@@ -480,6 +485,8 @@ class _Solver:
         for table, column_name, score in columns:
             ref = Ref(table, column_name)
             column = self.view.column(ref)
+            if column.type not in ("date", "datetime", "integer"):
+                continue
             said = bool(clause.near) and stem(clause.near, self.view.links.language) in keys(
                 column.name, self.view.links.language
             )
@@ -506,6 +513,8 @@ class _Solver:
             groups = (*chosen["period"].refs, *groups)
         if f.having:
             made = self._having(chosen, where, groups)
+        elif f.ask == "ratio":
+            made = self._ratio(chosen, groups)
         elif f.ask == "share":
             made = self._shared(chosen, where, groups)
         elif f.ask == "extreme":
@@ -593,6 +602,32 @@ class _Solver:
         refs = target.refs
         yield 0.0, Plan(table=counted, show=refs, measures=(measure,), where=where, group=refs, having=having)
 
+    def _ratio(self, chosen: dict[str, _Option], groups: tuple[Ref, ...]) -> Iterable[tuple[float, Plan]]:
+        """ "restaurants with a rating above 4 to those below 4", "Italian restaurants out of all in Rome"."""
+        f = self.frame
+        over = chosen["figure 0"]
+        under = chosen.get("figure 1", over)
+        if over.measure is None or under.measure != over.measure or under.table != over.table:
+            return
+        if f.shows or f.order or f.target:
+            return
+        first, second, all_of = list[Condition](), list[Condition](), list[Condition]()
+        for n, clause in enumerate(f.clauses):
+            (first if clause.at < f.split else second).extend(chosen[f"clause {n}"].conditions)
+        if not f.whole:
+            mine = {c.ref for c in first}
+            all_of = [c for c in second if c.ref not in mine]
+            second = [c for c in second if c.ref in mine]
+        else:
+            all_of, second = second, []
+        if not first:
+            return
+        measures = tuple(
+            Measure(over.measure.func, over.measure.ref, tuple(part)) for part in (first, second)
+        )
+        percent = f.hint == "percent"
+        yield 0.0, Plan(over.table, (), measures, tuple(all_of), groups, ratio=True, percent=percent)
+
     def _shared(
         self, chosen: dict[str, _Option], where: tuple[Condition, ...], groups: tuple[Ref, ...]
     ) -> Iterable[tuple[float, Plan]]:
@@ -602,7 +637,13 @@ class _Solver:
         part = Measure(figure.measure.func, figure.measure.ref, where)
         yield (
             0.0,
-            Plan(table=figure.table, measures=(part, figure.measure), group=groups, ratio=True, percent=True),
+            Plan(
+                table=figure.table,
+                measures=(part, figure.measure),
+                group=groups,
+                ratio=True,
+                percent=self.frame.hint == "percent",
+            ),
         )
 
     def _extreme(
@@ -632,7 +673,7 @@ class _Solver:
             )
             return
         column = by.refs[0]
-        rows = (target is not None and target.entity) or any(self.view.column(r).key for r in refs)
+        rows = (target is not None and target.entity) or any(self.view.identifies(r) for r in refs)
         single = by.table == entity and rows
         additive = self.view.column(column).numeric and self.view.amount(column)
         if by.measure.func in ("sum", "avg") and not single:
@@ -689,22 +730,20 @@ class _Solver:
         if order is None:
             return
         rows = bool(target and target.entity) or any(
-            self.view.column(r).key and r.table == base for r in refs
+            self.view.identifies(r) and r.table == base for r in refs
         )
         amounts = [r for r in shows if self.view.amount(r)]
-        pinned = any(
-            c.op == "="
-            and c.ref.table == base
-            and self.view.column(c.ref).key
-            and self.view.column(c.ref).type in ("text", "integer")
-            for c in where
-        )
+        pinned = any(c.op == "=" and c.ref.table == base and self.view.identifies(c.ref) for c in where)
         if not rows and amounts and not pinned:
             # The cost of a pump that has many: each, or together? Only where both come to the same.
             if len(shows) == 1 and target is None:
                 yield 0.0, Plan(base, measures=(Measure("sum", shows[0]),), where=where)
             else:
                 return
+        # Which of several values a row has is part of the answer.
+        several = [c.ref for c in where if c.op == "in" and c.ref.table == base and c.ref not in refs]
+        if shows and several and not rows:
+            refs = (*several[:1], *refs)
         distinct = not rows and not amounts
         yield 0.0, Plan(base, refs, (), where, order=order, distinct=distinct or f.distinct)
 

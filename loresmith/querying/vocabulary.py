@@ -370,6 +370,14 @@ for _unit, _dimension, _factor, _forms in (
         UNITS[_form] = (_dimension, _factor, _unit)
 MONEY = frozenset({"eur", "usd", "gbp", "chf"})
 
+MAGNITUDES = {
+    "hundred": 100, "hundert": 100, "thousand": 1000, "tausend": 1000, "mil": 1000, "mila": 1000,
+    "mille": 1000,
+    "million": 10**6, "millions": 10**6, "millionen": 10**6, "millones": 10**6, "milioni": 10**6,
+    "billion": 10**9, "billions": 10**9, "milliarden": 10**9, "miliardi": 10**9, "milliards": 10**9,
+}  # fmt: skip
+"""Folded words that a number before them is multiplied by ("billion" as in English)."""
+
 ABBREVIATIONS = {
     "no": "number", "nr": "number", "num": "number", "nbr": "number", "qty": "quantity", "amt": "amount",
     "desc": "description", "descr": "description", "dept": "department", "temp": "temperature",
