@@ -4,6 +4,7 @@
 point "stored"; `stored:3` the third time. Without the variable a point costs one dictionary
 lookup. The points, in the order a sync passes them:
 
+    tabled     a document's tables are in tables.db, the document itself is nowhere yet
     staged     the batch stands in state.db's journal, the index does not have it yet
     stored     the index has committed the batch, state.db has not acknowledged it
     finished   the batch is acknowledged

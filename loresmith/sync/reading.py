@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from loresmith import faults
 from loresmith.config import ParsingSection
 from loresmith.errors import SourceError
 from loresmith.parsing import PARSER_VERSION, ParseResult, ParserPool
@@ -186,6 +187,7 @@ def _outcome(
             document = _of_item(document, row)
             if document.id == item.id and document.media_type in TABULAR:
                 document = importer.bring_in(document, item.path)
+                faults.point("tabled")
             documents.append(document)
     gone = {info.id for info in before} - {d.id for d in documents}
     for document_id in gone:

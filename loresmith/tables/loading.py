@@ -191,7 +191,8 @@ def _settled(column: RawColumn, seen: Evidence, hints: Hints) -> tuple[Reading, 
     reading = _declared(column, seen, hints)
     name, unit = units.split(column.name)
     if column.unit:
-        unit = column.unit
+        # The format of the file says it: a number beside another unit is not of this column.
+        name, unit, reading.unit = column.name, column.unit, column.unit
     elif reading.type not in ("integer", "real"):
         name, unit = column.name, ""
     if reading.unit and not unit:
@@ -206,9 +207,10 @@ def _settled(column: RawColumn, seen: Evidence, hints: Hints) -> tuple[Reading, 
 def _declared(column: RawColumn, seen: Evidence, hints: Hints) -> Reading:
     if column.type is None:
         return inference.settle(column.name, seen, hints)
-    if column.type == "text":
-        return Reading("text")
     found = inference.settle(column.name, seen, hints)
+    if column.type == "text":
+        # Databases without a type for dates keep them as text.
+        return found if found.type in ("date", "datetime", "time") else Reading("text")
     if found.type == column.type:
         return found
     if column.type == "integer" and found.type == "real":
