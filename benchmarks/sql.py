@@ -36,10 +36,8 @@ from pathlib import Path
 from typing import Any
 
 from loresmith.config import ModelSection
-from loresmith.errors import LoresmithError
 from loresmith.models import load_language_model
 from loresmith.querying import ask as asking
-from loresmith.querying import judge
 from loresmith.querying.write import extract
 from loresmith.tables.store import TableStore, read_catalog
 from loresmith.tables.values import Catalog, ColumnType, RawColumn, RawTable
@@ -103,7 +101,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--model", action="append", help="a model's name; repeatable")
     parser.add_argument("--by", action="append", choices=ARMS, help="repeatable; default: all of them")
-    parser.add_argument("--way", choices=("sql", "table", "plan"), default="sql", help="what the model writes")
+    parser.add_argument("--way", choices=("sql", "table", "plan"), help="what the model writes")
     parser.add_argument("--split", choices=tuple(SPLITS), default="all")
     parser.add_argument("--limit", type=int, help="at most so many questions, evenly spread")
     parser.add_argument("--unanswerable", type=int, help="at most so many of them, evenly spread")
@@ -132,7 +130,9 @@ def main() -> None:
                     if model is not None and arm == "code" and len(options.model) > 1 and "code" in figures:
                         continue
                     key = arm if arm == "code" else f"{name or 'none'} {arm}"
-                    judged = [judged_row(q, run(arm, q, databases, model, options.way), databases) for q in asked]
+                    judged = [
+                        judged_row(q, run(arm, q, databases, model, options.way), databases) for q in asked
+                    ]
                     rows += [{"arm": key, **row} for row in judged]
                     figures[key] = {
                         split: summary([r for r in judged if r["database"] in SPLITS[split]])
@@ -167,7 +167,9 @@ def read(path: Path, databases: Sequence[str], *, answerable: bool = True) -> li
                     continue
                 database = databases[number % len(databases)] if row["query_category"] != "cat_c" else ""
             accepted = tuple(q.strip() for q in row["query"].split(";") if q.strip()) if answerable else ()
-            found.append(Question(database, row["query_category"], row["question"], row["instructions"], accepted))
+            found.append(
+                Question(database, row["query_category"], row["question"], row["instructions"], accepted)
+            )
     return found
 
 
@@ -178,12 +180,17 @@ def load(dump: Path, folder: Path) -> Database:
     with closing(sqlite3.connect(original)) as source:
         source.executescript(text)
         tables = [
-            name for (name,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid")
+            name
+            for (name,) in source.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid"
+            )
         ]
         given = []
         for name in tables:
             columns = tuple(
-                RawColumn(name=column, type=_TYPES.get(str(declared).split("(")[0].split(" ")[0].lower(), "text"))
+                RawColumn(
+                    name=column, type=_TYPES.get(str(declared).split("(")[0].split(" ")[0].lower(), "text")
+                )
                 for _, column, declared, *_ in source.execute(f"PRAGMA table_info({name})")
             )
             rows = source.execute(f"SELECT * FROM {name}").fetchall()
@@ -362,7 +369,9 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "seconds_p50": round(statistics.median(r["seconds"] for r in rows), 2) if rows else None,
         "seconds_p90": round(sorted(r["seconds"] for r in rows)[int(len(rows) * 0.9)], 2) if rows else None,
         "by_category": {
-            c: share((r["right"] for r in asked if r["category"] == c), [r for r in asked if r["category"] == c])
+            c: share(
+                (r["right"] for r in asked if r["category"] == c), [r for r in asked if r["category"] == c]
+            )
             for c in sorted({r["category"] for r in asked})
         },
     }

@@ -1,7 +1,7 @@
 r"""ask(): from a question to a result of the tables, or to the reason why there is none.
 
     question -> link -> plan by code -----------------------------> check -> run -> result, sentences
-                     \-> (unsure) model under a grammar -> respell -> check -> run ->/
+                     \-> (unsure) model under a grammar -> mend, respell -> check -> run ->/
                                       ^---- refused, failed, empty: at most two repairs
 
 Code's plan comes first: where it accounts for every word of the question, it is exact and costs
@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Literal
 from loresmith.config import ModelSection
 from loresmith.errors import PlanError, QueryFailed, Unsound
 from loresmith.querying import judge, prompt
-from loresmith.querying.write import Way, write
+from loresmith.querying.prompt import Way
+from loresmith.querying.write import write
 from loresmith.tables.values import Catalog
 from loresmith.types import Citation, LanguageModel, Locator, Sentence, TableResult
 
@@ -101,7 +102,7 @@ def ask(
     facts: Sequence[str] = (),
     ranked_tables: Sequence[str] = (),
     limit: int = 100,
-    way: Way = "sql",
+    way: Way | None = None,
     code: bool = True,
     threshold: float | None = None,
     budget: int = prompt.BUDGET,
@@ -116,7 +117,8 @@ def ask(
         facts: what documents say, to be used as literals.
         ranked_tables: sql names of tables that retrieval found, best first.
         limit: rows of the result that are kept.
-        way: what the model writes.
+        way: what the model writes; None: one table with the joins left to code, which small models do
+            best (docs/benchmarks.md), or whole SQL by a model with an adapter, as it was trained to.
         code: False leaves it all to the model.
         threshold: of the confidence, below which there is no result; None: the calibrated one.
         budget: characters of schema that the model is shown; `prompt.TUNED_BUDGET` for a model with an
@@ -171,7 +173,7 @@ def by_model(
     attempt: Attempt,
     model: LanguageModel,
     settings: ModelSection,
-    way: Way = "sql",
+    way: Way | None = None,
     *,
     grammar: bool = True,
     budget: int = prompt.BUDGET,
@@ -180,8 +182,16 @@ def by_model(
     if reason := judge.hopeless(attempt.links):
         return None, reason
     seen = prompt.shown(attempt.catalog, attempt.links, budget)
+    tuned = budget <= prompt.TUNED_BUDGET
+    way = way or ("sql" if tuned else "table")
     asked = prompt.messages(
-        attempt.question, seen, attempt.links, facts=attempt.facts, plan=way == "plan", budget=budget
+        attempt.question,
+        seen,
+        attempt.links,
+        facts=attempt.facts,
+        way=way,
+        examples=not tuned,
+        budget=budget,
     )
     reason = ""
     for _ in range(1 + REPAIRS):
@@ -207,9 +217,11 @@ def run(attempt: Attempt, sql: str, by: Literal["code", "model", "user"]) -> Sou
     from loresmith.querying import literals
     from loresmith.querying.check import check
     from loresmith.querying.execute import execute
+    from loresmith.querying.mend import mended
 
     try:
-        checked = check(sql, attempt.catalog)
+        right = mended(sql, attempt.catalog, attempt.connection) if by == "model" else sql
+        checked = check(right, attempt.catalog)
         if by == "model":
             spelled = literals.respelled(checked.tree, attempt.catalog, attempt.connection)
             checked = check(spelled, attempt.catalog)
@@ -217,7 +229,7 @@ def run(attempt: Attempt, sql: str, by: Literal["code", "model", "user"]) -> Sou
                 attempt.tried.append((sql, " ".join(wrong)))
                 return None
         rows = execute(attempt.path, checked, attempt.catalog)
-    except (Unsound, QueryFailed) as error:
+    except (PlanError, Unsound, QueryFailed) as error:
         attempt.tried.append((sql, error.problem))
         return None
     return Sound(checked, rows, by)

@@ -18,40 +18,51 @@ from collections.abc import Iterable
 from loresmith.tables.values import Catalog
 
 AGGREGATES = ("COUNT", "SUM", "AVG", "MIN", "MAX")
-FUNCTIONS = ("ROUND", "LOWER", "UPPER", "LENGTH", "ABS", "SUBSTR", "COALESCE", "NULLIF", "STRFTIME", "DATE",
-             "JULIANDAY", "DATETIME", "IFNULL", "TRIM", "INSTR", "REPLACE")  # fmt: skip
+FUNCTIONS = ("ROUND", "LOWER", "LENGTH", "ABS", "COALESCE", "NULLIF", "STRFTIME", "DATE", "JULIANDAY")
 
-# Spaces are single: a model that may write any number of them sometimes writes nothing else. A string is
-# bounded for the same reason.
-_SQL = r"""
+# Everything is bounded: spaces are single, lists short, brackets and calls of one depth, since a small
+# model that may repeat itself does ("TRIM(TRIM(TRIM("). A subquery has none within.
+_HEAD = r"""
 root ::= query ";"?
-query ::= select (s ("UNION" | "INTERSECT" | "EXCEPT") s select)?
-select ::= "SELECT " "DISTINCT "? item ("," s item)* s "FROM " from (s join)* (s "WHERE " cond)?
-    (s "GROUP BY " expr ("," s expr)*)? (s "HAVING " cond)?
-    (s "ORDER BY " order ("," s order)*)? (s "LIMIT " digits)?
-item ::= expr (" AS " name)?
-from ::= table (" AS " alias)? | "(" query ") AS " alias
-join ::= ("INNER " | "LEFT ")? "JOIN " from " ON " cond
-cond ::= pred (s ("AND " | "OR ") pred)*
-pred ::= "NOT "? (expr tail | "(" cond ")" | "EXISTS (" query ")")
-tail ::= " "? compare " "? expr | " NOT"? " LIKE " expr | " NOT"? " BETWEEN " expr " AND " expr
-    | " NOT"? " IN (" (query | literal ("," " "? literal)*) ")" | " IS NULL" | " IS NOT NULL"
-compare ::= "=" | "<>" | "!=" | "<=" | ">=" | "<" | ">"
-order ::= expr (" ASC" | " DESC")?
-expr ::= term (" "? [-+*/%] " "? term | " || " term)*
-term ::= column | literal | name | "COUNT(*)" | "(" expr ")" | "(" query ")" | aggregate | call | cast | case
-aggregate ::= (AGGREGATES) "(" "DISTINCT "? expr ")"
-call ::= (FUNCTIONS) "(" expr ("," " "? expr)* ")"
-cast ::= "CAST(" expr " AS " ("REAL" | "INTEGER" | "FLOAT" | "TEXT") ")"
-case ::= "CASE" (s "WHEN " cond " THEN " expr)+ (s "ELSE " (expr | "NULL"))? s "END"
+query ::= select2 (" " ("UNION" | "INTERSECT" | "EXCEPT") " " select2)?
+op ::= " " [-+*/%|] "|"? " "
+compare ::= " " ("=" | "<>" | "!=" | "<=" | ">=" | "<" | ">") " "
+value ::= column | literal
+values ::= value (op value){0,2}
+aggregate ::= (AGGREGATES) "(" ("*" | "DISTINCT "? (values | case)) ")"
+plain ::= (FUNCTIONS) "(" values (", " values){0,2} ")"
+cast ::= "CAST(" (aggregate | plain | column) " AS " ("REAL" | "INTEGER") ")"
+part ::= column | literal | aggregate | cast
+call ::= (FUNCTIONS) "(" part (op part){0,2} (", " literal)? ")"
+case ::= "CASE" (" WHEN " flat " THEN " value){1,3} (" ELSE " (value | "NULL"))? " END"
+flat ::= test ((" AND " | " OR ") test){0,2}
+test ::= (column | plain) (compare value | " LIKE " literal | " IS NULL" | " IS NOT NULL" | " IN (" list ")"
+    | " BETWEEN " literal " AND " literal)
+group ::= value | plain | cast
+list ::= literal (", " literal){0,9}
+atom ::= column | literal | name | aggregate | call | plain | cast | case
 literal ::= "-"? digits ("." digits)? | "'" ([^'\n] | "''"){0,100} "'"
-digits ::= [0-9]{1,12}
-s ::= " " | "\n"
-alias ::= [a-zA-Z] [a-z0-9]?
+digits ::= [0-9]{1,10}
+"""
+
+# For each depth; what stands in <> depends on it.
+_LEVEL = r"""
+select# ::= "SELECT " "DISTINCT "? item# (", " item#){0,7} " FROM " from# <joins> (" WHERE " cond#)?
+    (" GROUP BY " group (", " group){0,3})? (" HAVING " cond#)?
+    (" ORDER BY " order# (", " order#){0,3})? (" LIMIT " digits)?
+item# ::= expr# (" AS " name)?
+order# ::= expr# (" ASC" | " DESC")?
+cond# ::= pred# ((" AND " | " OR ") pred#){0,5}
+pred# ::= "NOT "? (expr# tail# | "(" flat ")" <exists>)
+tail# ::= compare expr# | " IS NULL" | " IS NOT NULL" | (" NOT")? like#
+like# ::= " LIKE " literal | " IN (" (list <query>) ")" | " BETWEEN " value " AND " value
+expr# ::= term# (op term#){0,3}
+term# ::= atom | "(" atom (op atom){1,3} ")" <bracketed>
+from# ::= table <alias> <derived>
 """
 
 # What a query may call its own columns. A free choice would let it name columns that do not exist.
-NAMES = ("number", "total", "average", "highest", "lowest", "ratio", "percentage", "difference", "duration",
+NAMES = ("count", "number", "total", "average", "highest", "lowest", "ratio", "percentage", "difference", "duration",
          "result", "period", "first", "last")  # fmt: skip
 
 
@@ -68,16 +79,38 @@ def sql_grammar(catalog: Catalog, *, joins: bool = True) -> str:
         for table in catalog.tables
         if table.columns
     ]
-    text = re.sub(r"\n +", " ", _SQL.strip())
-    text = text.replace("AGGREGATES", _choice(AGGREGATES)).replace("FUNCTIONS", _choice(FUNCTIONS))
-    aliased = 'alias "." any'
-    if not joins:
-        text = text.replace(" (s join)*", "").replace('from ::= table (" AS " alias)?', "from ::= table")
-        text = re.sub(r"^join ::= .*\n", "", text, flags=re.MULTILINE)
-    rules = [text, f"table ::= {tables}", f"any ::= {_choice(every)}"]
-    rules.append("column ::= any | " + " | ".join([*own, *([aliased] if joins else [])]))
+    outer, inner = _level(2, joins), _level(1, joins)
+    text = (
+        _unfolded(_HEAD).replace("AGGREGATES", _choice(AGGREGATES)).replace("FUNCTIONS", _choice(FUNCTIONS))
+    )
+    rules = [text, outer, inner, f"table ::= {tables}", f"any ::= {_choice(every)}"]
+    aliased = ['alias "." any'] if joins else []
+    rules.append("column ::= " + " | ".join(["any", *own, *aliased]))
+    rules.append("alias ::= [a-zA-Z] [a-z0-9]?")
     rules.append(f"name ::= {_choice(NAMES)}")
     return "\n".join(rules) + "\n"
+
+
+def _level(depth: int, joins: bool) -> str:
+    """The rules of a query at a depth: what stands within it is of the depth below."""
+    within = depth > 1
+    text = _unfolded(_LEVEL)
+    parts = {
+        "joins": '((" " | " INNER " | " LEFT ") "JOIN " from# " ON " flat){0,5}' if joins else "",
+        "alias": '(" AS " alias)?' if joins else "",
+        "exists": '| "EXISTS (" select1 ")"' if within else "",
+        "query": "| select1" if within else "",
+        "bracketed": '| "(" select1 ")"' if within else "",
+        "derived": '| "(" select1 ") AS " alias' if within else "",
+    }
+    for name, rule in parts.items():
+        text = text.replace(f"<{name}>", rule)
+    return text.replace("#", str(depth))
+
+
+def _unfolded(text: str) -> str:
+    """One line a rule."""
+    return re.sub(r"\n +", " ", text.strip())
 
 
 def plan_grammar(catalog: Catalog) -> str:

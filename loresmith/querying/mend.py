@@ -79,8 +79,8 @@ class _Select:
         self.sources = self._read(select)
         self.outer = self._around(select)
         self.named = {item.alias.casefold() for item in select.expressions if item.alias}
-        self.changed = False
-        self.multiplied = False
+        self.settled: list[tuple[exp.Column, str]] = []
+        self.changed = self.joined = self.multiplied = False
 
     def mend(self) -> bool:
         if not self.sources or self.sources[0].table is None:
@@ -89,6 +89,9 @@ class _Select:
         base = self.sources[0].table
         for column in columns:
             self._place(column)
+        if self.joined:  # what was clear among fewer tables may not be now
+            for column, alias in self.settled:
+                self._give(column, alias)
         if self.multiplied:
             self._once(base)
         return self.changed
@@ -134,6 +137,8 @@ class _Select:
         if own:
             if alias or len(own) > 1:
                 self._give(column, own[0].alias)
+            else:
+                self.settled.append((column, own[0].alias))
             return
         if any(s.table is None for s in self.sources):
             return  # a query in the FROM may have it: check knows
@@ -188,6 +193,7 @@ class _Select:
             )
             self.select.join(step.other, on=on, copy=False)
             other = self.catalog.table(step.other)
+            self.joined = True
             here[step.other] = step.other
             self.sources.append(_Source(step.other, other))
             self.multiplied |= step.multiplies
@@ -241,7 +247,7 @@ class _Select:
                 continue
             about = figure.this if isinstance(figure.this, exp.Column) else None
             where = about.table.casefold() if about is not None else ""
-            if about is not None and where in ("", self.sources[0].alias.casefold()):
+            if about is not None and where == self.sources[0].alias.casefold():
                 if isinstance(figure, exp.Count):
                     figure.set("this", exp.Distinct(expressions=[about.copy()]))
                     continue

@@ -12,16 +12,14 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 from loresmith.config import ModelSection
 from loresmith.errors import PlanError
 from loresmith.querying import grammar as grammars
 from loresmith.querying.plan import from_json, to_sql
+from loresmith.querying.prompt import Way
 from loresmith.tables.values import Catalog
 from loresmith.types import LanguageModel, Message
-
-Way = Literal["sql", "table", "plan"]
 
 # The longest accepted query of the five databases that were measured has 190 tokens, the longest plan 330.
 _TOKENS: dict[Way, int] = {"sql": 200, "table": 200, "plan": 400}
