@@ -56,6 +56,9 @@ _TYPES: dict[str, ColumnType] = {
 }  # fmt: skip
 
 
+_TABLES = "FROM sqlite_master WHERE type = 'table'"
+
+
 @dataclass(frozen=True)
 class Question:
     """`accepted` is empty where the data does not answer it."""
@@ -249,18 +252,14 @@ def ours(arm: str, question: Question, database: Database, model: LanguageModel 
 def plain(question: Question, database: Database, model: LanguageModel) -> Given:
     """The schema and the question, as the data's own evaluator asks; the first statement is run."""
     with closing(sqlite3.connect(database.original)) as connection:
-        schema = "\n".join(
-            f"{sql};" for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")
-        )
-    messages: list[Message] = [
-        {"role": "system", "content": "Your role is to convert a user question to a sqlite query, given a database schema."},
-        {
-            "role": "user",
-            "content": f"Generate a SQL query that answers the question `{question.text}`.\n{question.instructions}\n"
-            f"This query will run on a database whose schema is represented in this string:\n{schema}\n\n"
-            "Return only the SQL query, and nothing else.",
-        },
-    ]  # fmt: skip
+        schema = "\n".join(f"{sql};" for (sql,) in connection.execute(f"SELECT sql {_TABLES}"))
+    role = "Your role is to convert a user question to a sqlite query, given a database schema."
+    request = (
+        f"Generate a SQL query that answers the question `{question.text}`.\n{question.instructions}\n"
+        f"This query will run on a database whose schema is represented in this string:\n{schema}\n\n"
+        "Return only the SQL query, and nothing else."
+    )
+    messages = [Message(role="system", content=role), Message(role="user", content=request)]
     pieces = list(model.generate(messages, max_tokens=300))
     sql = extract("".join(piece.text for piece in pieces)).partition(";")[0]
     given = Given(sql, by="plain", tokens=sum(piece.tokens for piece in pieces))
@@ -369,10 +368,9 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "seconds_p50": round(statistics.median(r["seconds"] for r in rows), 2) if rows else None,
         "seconds_p90": round(sorted(r["seconds"] for r in rows)[int(len(rows) * 0.9)], 2) if rows else None,
         "by_category": {
-            c: share(
-                (r["right"] for r in asked if r["category"] == c), [r for r in asked if r["category"] == c]
-            )
-            for c in sorted({r["category"] for r in asked})
+            category: share((r["right"] for r in part), part)
+            for category in sorted({r["category"] for r in asked})
+            if (part := [r for r in asked if r["category"] == category])
         },
     }
 

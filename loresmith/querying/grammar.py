@@ -62,8 +62,8 @@ from# ::= table <alias> <derived>
 """
 
 # What a query may call its own columns. A free choice would let it name columns that do not exist.
-NAMES = ("count", "number", "total", "average", "highest", "lowest", "ratio", "percentage", "difference", "duration",
-         "result", "period", "first", "last")  # fmt: skip
+NAMES = ("count", "number", "total", "average", "highest", "lowest", "ratio", "percentage", "difference",
+         "duration", "result", "period", "first", "last")  # fmt: skip
 
 
 def sql_grammar(catalog: Catalog, *, joins: bool = True) -> str:

@@ -89,7 +89,7 @@ def test_a_wide_table_shows_its_keys_and_what_is_linked(tmp_path):
 
 
 def test_where_not_all_tables_fit_the_linked_ones_and_those_between_are_shown(world):
-    path, catalog = world
+    catalog = world[1]
     links = linked(world, "Which team did the maintenance of the pumps in Lyon?")
     seen = prompt.shown(catalog, links, 1300)
     names = [t.sql for t in seen.tables]
