@@ -199,6 +199,7 @@ class Workspace:
             cited=[citation.passage for sentence in answer.sentences for citation in sentence.citations],
             abstained=answer.abstained,
             model=answer.model,
+            sql=answer.result.sql if answer.result else "",
         )
 
     def forget(self, chat: str | None = None) -> int:
@@ -359,7 +360,7 @@ class Expert:
                 adapter=name,
             )
 
-        def read() -> Answer:
+        def read(hits: Sequence[Hit]) -> Answer:
             return by_passages(question, hits, self._reader(adapter) if hits else None, on_sentence)
 
         def look_up(other: str, left_out: str) -> Answer:
@@ -383,7 +384,7 @@ class Expert:
             )
             found = reply(question, hits, desk, read)
         else:
-            found = read()
+            found = read(hits)
         found = replace(found, seconds={**found.seconds, "retrieval": round(seconds, 4)})
         if chat and self._config.answer.memory and not found.abstained:
             self._remember(chat, question, found)
@@ -456,6 +457,10 @@ class Expert:
     def passages(self, ids: Sequence[str]) -> list[Passage]:
         """The passages of these ids that are in the index, in this order."""
         return self._store().get(ids) if ids else []
+
+    def passages_of(self, document: str) -> list[Passage]:
+        """The passages of a document, in its order."""
+        return self._store().of_document(document)
 
     def _found(self, query: str, k: int, where: Filter) -> list[Hit]:
         return self.search(query, k, where=where)

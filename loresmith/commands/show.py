@@ -14,6 +14,7 @@ from loresmith.types import Answer, Citation, Hit, Passage, Sentence, TableResul
 AROUND = 90
 """Characters of the passage shown on either side of a quote."""
 SHOWN_ROWS = 20
+FEW_ROWS = 3
 
 
 class Citations:
@@ -92,10 +93,12 @@ def _result(call: Call, result: TableResult) -> None:
 def _sources(call: Call, answer: Answer, citations: Citations) -> None:
     """The numbered list under an answer: document, place, quote within its passage."""
     passages = {hit.passage.id: hit.passage for hit in answer.hits}
+    rows = sum(table.total for table in answer.result.basis) if answer.result else 0
     for citation, number in citations.numbers.items():
         where = place(citation.document, citation.locator.describe())
         call.stdout.print(Text.assemble((f"[{number}] ", "cyan"), (where, "bold")))
-        call.stdout.print(Text("    ").append_text(quoted(citation, passages.get(citation.passage))))
+        if rows <= FEW_ROWS or answer.via == "both":  # of many rows the first ones prove little
+            call.stdout.print(Text("    ").append_text(quoted(citation, passages.get(citation.passage))))
 
 
 def quoted(citation: Citation, passage: Passage | None) -> Text:

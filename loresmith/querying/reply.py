@@ -15,6 +15,7 @@ sentences are verified as any other, their figures against the result.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -51,6 +52,9 @@ _TABLES_AFTER = 0.3
 # Figures that code computed in a report's table are given from this share of right ones on.
 _REPORT_SURE = 0.6
 
+_FIGURES = ("count", "sum", "avg", "max", "min", "percent", "share", "ratio")
+_PERIOD = re.compile(r"\b(?:19|20)\d\d\b")
+
 Via = Literal["passages", "tables", "both"]
 
 
@@ -80,22 +84,27 @@ class Desk:
     on_sentence: OnSentence | None = None
 
 
-def reply(question: str, hits: Sequence[Hit], desk: Desk, by_passages: Callable[[], Answer]) -> Answer:
+def reply(
+    question: str, hits: Sequence[Hit], desk: Desk, by_passages: Callable[[Sequence[Hit]], Answer]
+) -> Answer:
     """The answer to `question` from tables, passages or both.
 
     Args:
         hits: what was found for it.
-        by_passages: answers from the passages, or abstains.
+        by_passages: answers from these passages, or abstains.
     """
     if not desk.catalog.tables:
-        return _by_report(question, hits, desk) or by_passages()
+        return _by_report(question, hits, desk) or by_passages(hits)
     from loresmith.querying.linking import link
-    from loresmith.querying.understand import tabular
+    from loresmith.querying.routing import tabular
+    from loresmith.querying.vocabulary import LANGUAGES
     from loresmith.tables.store import connect
 
     ranked = _ranked(hits, desk.catalog)
     with closing(connect(desk.path)) as connection:
         links = link(question, desk.catalog, connection, ranked_tables=ranked)
+    if desk.language in ("", *LANGUAGES):  # in short questions the words of querying tell it best
+        desk = replace(desk, language=links.language)
     asked = rules.wanted(question, desk.language)
     if asked is not None and (found := _by_rule(question, asked, hits, desk, [t for t, _ in links.tables])):
         return found
@@ -105,22 +114,30 @@ def reply(question: str, hits: Sequence[Hit], desk: Desk, by_passages: Callable[
     if found := _by_report(question, hits, desk):
         return found
     score = tabular(question, links)
-    tried: tuple[tuple[str, str], ...] = first.tried
+    tried, why = first.tried, first.reason
     asked_model = False
     if score >= _TABLES_FIRST:
         asked_model = True
         second = _ask(question, desk, desk.model(), ranked)
         if second.result is not None:
             return _answer(question, hits, desk, second)
-        tried = second.tried
-    passages = by_passages()
+        tried, why = second.tried, second.reason
+    figure = any(
+        kind.split(":")[0] in _FIGURES for operator in links.operators for kind in operator.kinds[:1]
+    )
+    # One row says nothing of how many there are, or which is highest.
+    rows = {t.document for t in desk.catalog.tables} if figure and score >= _TABLES_FIRST else set()
+    passages = by_passages([h for h in hits if h.passage.document not in rows])
     if passages.abstained and not asked_model and score >= _TABLES_AFTER:
         second = _ask(question, desk, desk.model(), ranked)
         if second.result is not None:
             return _answer(question, hits, desk, second)
-        tried = second.tried
-    refused = tuple(Dropped(text=sql, reason=why) for sql, why in tried if sql)
-    return replace(passages, dropped=(*passages.dropped, *refused)) if passages.abstained else passages
+        tried, why = second.tried, second.reason
+    if not passages.abstained:
+        return passages
+    refused = tuple(Dropped(text=sql, reason=fault) for sql, fault in tried if sql)
+    reason = f"no query for the tables: {why}" if rows else passages.reason
+    return replace(passages, hits=tuple(hits), reason=reason, dropped=(*passages.dropped, *refused))
 
 
 def _ask(question: str, desk: Desk, model: LanguageModel | None, ranked: Sequence[str]) -> Outcome:
@@ -212,6 +229,13 @@ def _quoting(desk: Desk) -> Callable[[str, Locator], Citation | None]:
     return quote
 
 
+def _data(catalog: Catalog) -> set[str]:
+    """Documents whose tables are rows of one kind of thing, which queries are for, and no reports (labels
+    beside periods)."""
+    reports = {t.document for t in catalog.tables if any(_PERIOD.search(c.name) for c in t.columns)}
+    return {t.document for t in catalog.tables} - reports
+
+
 def _at(block: Block, place: Locator) -> bool:
     """Whether a row of a document stands at a place: by its span, by its number, or by its key."""
     if place.start is not None:
@@ -275,7 +299,7 @@ def _by_report(question: str, hits: Sequence[Hit], desk: Desk) -> Answer | None:
 
     found = report.ask(
         question,
-        hits,
+        [h for h in hits if h.passage.document not in _data(desk.catalog)],
         desk.document,
         language=desk.language,
         quote=_quoting(desk),
