@@ -155,6 +155,9 @@ class DatasetSection(Section):
     )
     abstain: float = Field(0.25, ge=0, le=1, description="share of grounded rows that must abstain")
     max_rows: int = Field(5000, ge=1, description="rows made from documents, spread over them evenly")
+    queries: int = Field(
+        200, ge=0, description="rows made from tables beside them: questions with the query that answers each"
+    )
     dev_share: float = Field(0.1, ge=0, lt=1, description="share of documents (and wordings) for dev")
     test_share: float = Field(0.1, ge=0, lt=1, description="share of documents kept out of training")
     languages: list[str] = Field([], description="only rows in these (ISO 639-1); empty: in every one")

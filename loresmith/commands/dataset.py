@@ -38,7 +38,7 @@ MapOption = Annotated[
     typer.Option(
         "--map",
         metavar="PART=COLUMN",
-        help="What a column holds where its name does not tell: question, answer, input, context, system, "
+        help="What a column holds where its name does not tell: question, answer, sql, input, context, system, "
         "messages, language, labels, fact. Repeatable.",
     ),
 ]
@@ -118,7 +118,7 @@ def build(
         with folder.writing():
             with State.open(folder.state_path) as state:
                 pool.put_built(state, built)
-                examples, left_out = pool.collect(state)
+                examples, left_out = pool.collect(state, folder.tables_path)
             if not examples and not indexed:
                 raise StorageError(f"{folder.root}: nothing is indexed yet.", "Run `loresmith sync`.")
             made = pool.examine(examples, folder.config, left_out=left_out, access=access)
@@ -144,7 +144,8 @@ def import_file(
 ) -> int:
     """Add a training file to what is there, and make a dataset of all of it.
 
-    Alpaca, ShareGPT, messages, prompt and completion, question and answer, with or without context.
+    Alpaca, ShareGPT, messages, prompt and completion, question and answer, with or without context;
+    question and SQL, proved on the tables that are there.
     The same file again replaces its rows. `dataset check FILE` shows what would happen.
     """
     from loresmith.dataset import formats, pool
@@ -160,7 +161,7 @@ def import_file(
         with folder.writing():
             with State.open(folder.state_path) as state:
                 pool.put_imported(state, file, imported.rows)
-                examples, left_out = pool.collect(state)
+                examples, left_out = pool.collect(state, folder.tables_path)
             made = pool.examine(examples, folder.config, left_out=[*imported.rejected, *left_out])
             made = _published(call, workspace, made)
     _tell(call, workspace, made, started, imported=imported, file=file)
@@ -191,12 +192,14 @@ def check(
             if not imported.rows:
                 return _only_bad(call, file, imported)
             _introduce(call, imported)
-            examples, left_out = imported.rows, imported.rejected
+            with State.open(folder.state_path) as state:
+                examples, refused = pool.settle(imported.rows, state, folder.tables_path)
+            left_out = [*imported.rejected, *refused]
         else:
             if mapping or label:
                 raise UsageError("--map and --label go with a file.", "Name the file.")
             with State.open(folder.state_path) as state:
-                examples, left_out = pool.collect(state)
+                examples, left_out = pool.collect(state, folder.tables_path)
             if not examples and not left_out:
                 raise DatasetError(
                     "There is nothing to check.", "Run `loresmith dataset build`, or name a file."

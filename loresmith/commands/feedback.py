@@ -108,6 +108,7 @@ def _record(
                 "cited": cited,
                 "abstained": bool(entry.get("abstained")),
                 "model": str(entry.get("model") or ""),
+                "sql": str((entry.get("result") or {}).get("sql") or ""),
             }
         )
         try:

@@ -3,6 +3,7 @@
     documents -> facts -> proved, told apart -> wordings -> closed rows (arm "tuned")
                                                          -> with passages (arm "both")
                                                          -> abstaining rows (arm "both")
+    tables    -> questions with their queries (queries.py)           (arm "both")
 
 Promises: the answer of every row passed the verification that answers pass; a question that two
 documents answer differently names its document, or is left out; every row keeps its documents and
@@ -21,7 +22,7 @@ from random import Random
 from loresmith.answering import unaided
 from loresmith.answering.text import fold
 from loresmith.config import DatasetSection, ModelSection
-from loresmith.dataset import facts_prose, facts_tables, facts_text, grounded, teacher, unanswerable
+from loresmith.dataset import facts_prose, facts_tables, facts_text, grounded, queries, teacher, unanswerable
 from loresmith.dataset.example import Example, Kind
 from loresmith.dataset.facts import Fact, Known, codes_of, distinct
 from loresmith.dataset.wordings import Wording, wordings
@@ -29,6 +30,7 @@ from loresmith.index import open_current
 from loresmith.language import detect
 from loresmith.models import load_language_model
 from loresmith.state import State
+from loresmith.tables.store import read_catalog
 from loresmith.types import Document, Hit, LanguageModel, Message, Passage, Progress
 from loresmith.workspace import WorkspaceDir
 
@@ -78,7 +80,7 @@ def build(
     progress: Progress = lambda stage, done, total: None,
     writer: LanguageModel | None = None,
 ) -> list[Example]:
-    """The rows that the workspace's documents give.
+    """The rows that the workspace's documents and tables give.
 
     Args:
         retrieve: the expert's search, for distractors as the expert meets them; without it a
@@ -89,16 +91,25 @@ def build(
         StorageError: nothing has been synchronised yet.  ModelError: the teacher cannot be loaded.
     """
     corpus = read(workspace)
+    asked = _queries(workspace, corpus, settings, progress)
     facts = told_apart(extract(corpus, progress))
     taught = list(_taught(workspace, settings, corpus, writer, progress))
     proved = list(_proved(corpus, _in_turn([*taught, *facts]), settings, progress))
     closed = _closed(corpus, proved, settings)
     if not settings.grounded:
-        return closed
+        return [*closed, *asked]
     search = retrieve or grounded.by_words(corpus.all())
     wanted = _grounded_rows(len(closed), settings)
     both = _grounded(corpus, proved, search, settings, wanted, progress)
-    return _unique([*closed, *both] if settings.grounded < 1 else both)
+    return _unique([*(closed if settings.grounded < 1 else ()), *both, *asked])
+
+
+def _queries(
+    workspace: WorkspaceDir, corpus: Corpus, settings: DatasetSection, progress: Progress
+) -> list[Example]:
+    versions = {name: document.version for name, document in corpus.documents.items()}
+    catalog = read_catalog(workspace.tables_path, versions)
+    return queries.derived(workspace.tables_path, catalog, settings, progress)
 
 
 def read(workspace: WorkspaceDir) -> Corpus:

@@ -22,6 +22,7 @@ from loresmith.dataset.duplicates import alike, disagree, normal
 from loresmith.dataset.example import Example
 from loresmith.dataset.formats import Rejected
 from loresmith.dataset.lengths import estimate
+from loresmith.dataset.queries import is_bare
 from loresmith.dataset.repair import mend
 from loresmith.language import detect
 from loresmith.types import Message
@@ -137,7 +138,11 @@ class _Found:
         self.rejected.append(Rejected(place(example), reason, example, example.origin))
 
     def row(self, example: Example) -> _Row | None:
-        outcome = mend(example, verbatim=not example.origin.startswith(("import:", "feedback:")))
+        if is_bare(example):
+            self.reject(example, "query: not proved on any tables")
+            return None
+        own = example.kind == "query" or not example.origin.startswith(("import:", "feedback:"))
+        outcome = mend(example, verbatim=own)
         if isinstance(outcome, str):
             self.reject(example, outcome)
             return None
@@ -157,7 +162,9 @@ class _Found:
             done.append(f"last turns left out: {cut} more than fit {self.max_length:,} tokens")
         if done:
             self.repaired.append(Repaired(place(example), tuple(done), example.origin))
-        question, answer = normal(example.question), normal(example.answer)
+        question = normal(example.question)
+        # Of a query every sign counts.
+        answer = example.answer if example.kind == "query" else normal(example.answer)
         return _Row(example, question, answer, _beside(example), tokens)
 
     def _wrong_language(self, example: Example) -> str:
@@ -166,7 +173,7 @@ class _Found:
         if wanted and language and language not in wanted:
             return f"wrong language: {language}, wanted {', '.join(wanted)}"
         # What code or a person made is in the language it was made in; a quote may be in another.
-        if not example.origin.startswith(("import:", "teacher:")) or example.kind == "abstain":
+        if not example.origin.startswith(("import:", "teacher:")) or example.kind in ("abstain", "query"):
             return ""
         question, answer = example.question, example.answer
         if min(question.count(" "), answer.count(" ")) < _SURE and question.isascii() and answer.isascii():
@@ -249,24 +256,24 @@ def _whole(row: _Row) -> str:
 
 
 def _without_contradictions(found: _Found, rows: list[_Row]) -> list[_Row]:
-    asked: dict[str, list[int]] = defaultdict(list)
+    asked: dict[tuple[str, str], list[int]] = defaultdict(list)
     for position, row in enumerate(rows):
-        if row.example.kind == "closed":
-            asked[row.question].append(position)
+        if row.example.kind in ("closed", "query"):
+            asked[row.example.kind, row.question].append(position)
     gone: set[int] = set()
-    for question, positions in asked.items():
+    for positions in asked.values():
         if len(positions) < 2:
             continue
-        # A person's latest word decides; else nobody knows which side is right.
+        # A person's latest word decides; else nobody knows which side is right. Of queries the user's own
+        # stand against derived ones.
         judge = next((p for p in positions if rows[p].trusted), None)
+        given = [p for p in positions if rows[p].example.origin.startswith("import:")]
+        if judge is None and rows[positions[0]].example.kind == "query" and len(given) == 1:
+            judge = given[0]
         for position in positions:
             others = [judge] if judge is not None else positions
             against = next(
-                (
-                    o
-                    for o in others
-                    if o != position and disagree(question, rows[o].answer, rows[position].answer)
-                ),
+                (o for o in others if o != position and _disagree(rows[o], rows[position])),
                 None,
             )
             if against is not None and position != judge:
@@ -278,6 +285,15 @@ def _without_contradictions(found: _Found, rows: list[_Row]) -> list[_Row]:
                 )
                 gone.add(position)
     return [row for position, row in enumerate(rows) if position not in gone]
+
+
+def _disagree(one: _Row, other: _Row) -> bool:
+    if one.example.kind != "query":
+        return disagree(one.question, one.answer, other.answer)
+    # Of two queries of the same tables that come to the same, nobody need choose.
+    apart = one.example.value != other.example.value or not one.example.value
+    there = set(one.example.documents) & set(other.example.documents)
+    return bool(one.answer != other.answer and apart and there)
 
 
 def _with_facts(rows: list[_Row]) -> list[_Row]:

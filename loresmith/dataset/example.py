@@ -9,6 +9,8 @@ every example keeps its origin, its documents and the access labels of all of th
     closed    the question alone, as the arm "tuned" is asked (`unaided.messages`)
     grounded  the question with passages, as the arm "both" is asked (`prompt.messages`)
     abstain   as grounded, but the passages do not hold the answer: the answer is an abstention
+    query     the question with the tables it may need, as a model with an adapter is asked for a query
+              (`querying.prompt.messages`); the answer is the SQL
     chat      the user's own conversation, turns as given
 """
 
@@ -22,7 +24,7 @@ from typing import Any, Literal
 
 from loresmith.types import Message
 
-Kind = Literal["closed", "grounded", "abstain", "chat"]
+Kind = Literal["closed", "grounded", "abstain", "query", "chat"]
 Split = Literal["train", "dev", "test"]
 
 
@@ -35,13 +37,15 @@ class Example:
             loss, nothing else does.
         question: the user's question without passages and request (for checks and reports).
         documents: ids of the documents it rests on; rows are split by them.
+        beside: ids of further documents whose tables stand in its prompt (query); of a pair that is not
+            yet proved, the tables or the database that its file names.
         passages: ids of the passages that hold the answer (none for abstain).
         quote: verbatim text of a passage that proves the answer, where there is one.
         value: the bare answer within `answer`, where it is known; of a row that abstains the one that was
             taken away ("" where nothing answers it).
         fact: rows that say the same in other words share it ("" where nobody knows).
         origin: "table:<document>", "glossary:…", "procedure:…", "section:…", "teacher:<model>",
-            "import:<file>#<row>", "feedback:<id>".
+            "query:<document>", "import:<file>#<row>", "feedback:<id>".
         labels: access labels of everything it rests on.
         language: ISO 639-1 or "".
     """
@@ -50,6 +54,7 @@ class Example:
     kind: Kind
     question: str = ""
     documents: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     passages: tuple[str, ...] = ()
     quote: str = ""
     value: str = ""
@@ -84,6 +89,7 @@ class Example:
             kind=raw["kind"],
             question=raw.get("question", ""),
             documents=tuple(raw.get("documents", ())),
+            beside=tuple(raw.get("beside", ())),
             passages=tuple(raw.get("passages", ())),
             quote=raw.get("quote", ""),
             value=raw.get("value", ""),

@@ -7,7 +7,8 @@
 Of a passage only its place is kept; the text is read from the document when it is needed. So a
 document that is gone takes its text along, and an approval falls with the passage it rests on.
 Promises: the latest verdict on a question counts; a correction is taught with passages only where
-they prove it, as they must prove an answer.
+they prove it, as they must prove an answer. Of an answer from tables the question with its query is
+taught, never the figure, which is another one tomorrow; a correction may be the right query itself.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from loresmith.answering import prompt, unaided
@@ -23,6 +24,7 @@ from loresmith.answering.evidence import gather, parse_question
 from loresmith.answering.generate import abstention
 from loresmith.answering.sentences import split
 from loresmith.answering.verify import verify
+from loresmith.dataset import queries
 from loresmith.dataset.duplicates import normal
 from loresmith.dataset.example import Example
 from loresmith.dataset.formats import Rejected
@@ -50,6 +52,7 @@ def record(
     labels: Sequence[str] = (),
     abstained: bool = False,
     model: str = "",
+    sql: str = "",
 ) -> str:
     """Keep a verdict; returns its id. The same one given again is kept once.
 
@@ -57,6 +60,7 @@ def record(
         passages: what the answer was given from, the best first.
         cited: ids of those that prove it; "" of an abstention.
         abstained: the answer was that the documents do not say.
+        sql: the query that the answer rests on, where it came from tables.
 
     Raises:
         UsageError: something is missing or does not go together.
@@ -73,6 +77,7 @@ def record(
         "cited": list(cited),
         "labels": sorted({*labels, *(label for p in passages if p.id in proofs for label in p.labels)}),
         "model": model,
+        "sql": sql,
     }
     key = hashlib.sha256(
         "\0".join((question, answer, verdict, correction)).encode(errors="replace")
@@ -121,11 +126,13 @@ class Lessons:
     Attributes:
         wrong: (question, answer), normal forms, that a person called wrong.
         unused: verdicts that teach nothing any more, with the reason.
+        refused: question (normal form) -> queries that a person called wrong.
     """
 
     examples: list[Example]
     wrong: frozenset[tuple[str, str]]
     unused: list[Rejected]
+    refused: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def examples(state: State) -> list[Example]:
@@ -137,6 +144,7 @@ def lessons(state: State) -> Lessons:
     """The examples, and what else follows from all feedback."""
     latest: dict[str, FeedbackRow] = {}
     wrong: dict[str, set[str]] = {}
+    refused: dict[str, set[str]] = {}
     for row in learning.feedback(state):
         question = normal(row.payload["question"])
         latest[question] = row
@@ -145,6 +153,9 @@ def lessons(state: State) -> Lessons:
             answers.discard(normal(row.payload["answer"]))
         elif row.payload["answer"]:
             answers.add(normal(row.payload["answer"]))
+        if sql := _query(row.payload["answer"], row.payload):
+            queried = refused.setdefault(question, set())
+            (queried.discard if row.payload["verdict"] == "approved" else queried.add)(sql)
     infos = {info.id: info for info in state.infos()}
     texts: dict[str, Document] = {}
     found: list[Example] = []
@@ -158,7 +169,7 @@ def lessons(state: State) -> Lessons:
         else:
             found += made
     pairs = frozenset((q, a) for q, answers in wrong.items() for a in answers)
-    return Lessons(found, pairs, unused)
+    return Lessons(found, pairs, unused, {q: frozenset(several) for q, several in refused.items() if several})
 
 
 def _examples(
@@ -166,6 +177,13 @@ def _examples(
 ) -> list[Example] | str:
     said = row.payload
     question, language = said["question"], detect(said["question"])
+    if sql := _taught_query(said):
+        place = f"feedback:{row.id}"
+        return [
+            queries.pair(
+                question, sql, origin=place, fact=place, labels=tuple(said["labels"]), language=language
+            )
+        ]
     cited = set(said["cited"])
     passages = [_passage(state, raw, infos, texts) for raw in said["passages"]]
     proofs = [p for raw, p in zip(said["passages"], passages, strict=True) if raw["id"] in cited]
@@ -204,6 +222,18 @@ def _examples(
     if read and (not corrected or _proves(question, answer, read, language)):
         out.append(_grounded(base, read, answer, "grounded", language))
     return out
+
+
+def _query(answer: str, said: Mapping[str, Any]) -> str:
+    """The query that was judged: the answer's, or the answer itself, as when a row is reviewed."""
+    return said.get("sql") or (answer if queries.is_query(answer) else "")
+
+
+def _taught_query(said: Mapping[str, Any]) -> str:
+    """The query that follows from a verdict, "" where it teaches an answer."""
+    if said["verdict"] == "corrected":
+        return said["correction"] if queries.is_query(said["correction"]) else ""
+    return _query(said["answer"], said)
 
 
 def _read(question: str, proved: Sequence[Passage], whole: Sequence[Passage]) -> list[Hit]:

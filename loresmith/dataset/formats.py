@@ -5,10 +5,13 @@
     messages              [{role, content}], as OpenAI and most tools write it; prompt and completion
                           may be such lists too
     prompt/completion     and question/answer under the names of nine languages, with or without context
+    question/SQL          question with sql, or with query where nothing else is the question; of one of
+                          several databases where one is named
     Loresmith             our own examples.jsonl
 
 A single pair becomes kind "closed", asked exactly as the arm "tuned" will be; with a context it
-becomes "grounded", asked as the arm "both" will be, and "abstain" where the answer is null.
+becomes "grounded", asked as the arm "both" will be, and "abstain" where the answer is null. A question with
+its query becomes "query" once it is proved on the workspace's tables (queries.py).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The pool: examples of every origin together, and the dataset that is made of all of them.
 
-    documents (build) + imported files + feedback -> check -> split -> store
+    documents (build) + imported files + feedback -> queries proved -> check -> split -> store
 
 Promises: built anew or imported again, an origin's rows are there once; a row whose document is
 gone or has changed since is left out and told; nothing a person called wrong is taught.
@@ -9,13 +9,13 @@ gone or has changed since is left out and told; nothing a person called wrong is
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from loresmith.config import Config
-from loresmith.dataset import feedback, store
+from loresmith.dataset import feedback, queries, queries_proof, store
 from loresmith.dataset.check import Checked, CountTokens, check, place
 from loresmith.dataset.duplicates import normal
 from loresmith.dataset.example import Dataset, Example
@@ -46,7 +46,7 @@ def put_built(state: State, examples: Iterable[Example]) -> int:
 
     def rows() -> Iterable[tuple[str, dict[str, Any]]]:
         for example in examples:
-            held = {*example.documents, *_quoted(example, versions)}
+            held = {*example.documents, *example.beside, *_quoted(example, versions)}
             yield example.id, example.to_dict() | {"versions": {d: versions.get(d, "") for d in sorted(held)}}
 
     return learning.put_examples(state, DOCUMENTS, rows())
@@ -67,8 +67,13 @@ def put_imported(state: State, path: Path, examples: Iterable[Example]) -> int:
     return learning.put_examples(state, str(path.absolute()), ((e.origin, e.to_dict()) for e in examples))
 
 
-def collect(state: State) -> tuple[list[Example], list[Rejected]]:
-    """Every example of the pool and of feedback, and those that are out of date with the reason."""
+def collect(state: State, tables: Path | None = None) -> tuple[list[Example], list[Rejected]]:
+    """Every example of the pool and of feedback, and those that are out of date with the reason.
+
+    Args:
+        tables: the workspace's tables, on which questions with queries are proved; without it they are
+            left out.
+    """
     infos = {info.id: info for info in state.infos()}
     lessons = feedback.lessons(state)
     found = list(lessons.examples)
@@ -89,7 +94,41 @@ def collect(state: State) -> tuple[list[Example], list[Rejected]]:
             continue
         labels = {*example.labels, *(label for d in versions for label in infos[d].labels)}
         found.append(replace(example, labels=tuple(sorted(labels))))
-    return found, left_out
+    kept, refused = settle(found, state, tables, lessons.refused)
+    return kept, [*left_out, *refused]
+
+
+def settle(
+    examples: Sequence[Example],
+    state: State,
+    path: Path | None,
+    refused: Mapping[str, Collection[str]] | None = None,
+) -> tuple[list[Example], list[Rejected]]:
+    """Questions with queries as rows of the tables as they are; those that cannot be, with the reason.
+
+    Args:
+        refused: question (its normal form) -> queries that a person called wrong.
+    """
+    refused = refused or {}
+    if not any(example.kind == "query" for example in examples):
+        return list(examples), []
+    tables = queries_proof.opened(path, state) if path is not None else None
+    kept: list[Example] = []
+    left_out: list[Rejected] = []
+    try:
+        for example in examples:
+            made = queries.settle(example, tables) if queries.is_bare(example) else example
+            wrong = refused.get(normal(example.question)) if example.kind == "query" else None
+            if wrong and not isinstance(made, str) and queries.same(made.answer, wrong, tables):
+                made = "called wrong by a person"
+            if isinstance(made, str):
+                left_out.append(Rejected(place(example), made, example, example.origin))
+            else:
+                kept.append(made)
+    finally:
+        if tables is not None:
+            tables.store.close()
+    return kept, left_out
 
 
 def examine(

@@ -26,6 +26,7 @@ _KINDS = {
     "closed": "the question alone, as the arm tuned is asked",
     "grounded": "with passages, as the arm both is asked",
     "abstain": "with passages that do not hold the answer",
+    "query": "with tables, as the arm both is asked for a query",
     "chat": "conversations as given",
 }
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"

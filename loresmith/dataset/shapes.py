@@ -12,13 +12,14 @@ from typing import Any
 
 from loresmith.answering import prompt, unaided
 from loresmith.answering.generate import abstention
+from loresmith.dataset import queries
 from loresmith.dataset.example import Example, Kind
 from loresmith.dataset.rows import Fault
 from loresmith.language import detect
 from loresmith.types import Hit, Locator, Message, Passage
 
 ROLES = ("question", "answer", "input", "context", "title", "system", "messages", "history", "language",
-         "labels", "fact")  # fmt: skip
+         "labels", "fact", "sql", "database")  # fmt: skip
 """What a column can be mapped to."""
 
 _NAMES: dict[str, tuple[str, ...]] = {
@@ -40,6 +41,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "language": ("language", "lang", "sprache", "langue", "idioma", "lingua", "taal"),
     "labels": ("access", "accesslabels"),
     "fact": ("fact", "factid"),
+    "sql": ("sql", "sqlquery", "goldsql", "goldquery", "sqlite", "query"),
+    "database": ("database", "databases", "db", "dbid", "dbname", "tables", "table"),
 }  # fmt: skip
 _SPEAKERS = {
     "user": "user", "human": "user", "prompter": "user", "customer": "user",
@@ -53,7 +56,8 @@ _EMPTY_SYSTEM = re.compile(
     r"|you are chatgpt\b.{0,80}|below is an instruction that describes a task\b.{0,160}",
     re.IGNORECASE | re.DOTALL,
 )
-_OWN_KINDS: tuple[Kind, ...] = ("closed", "grounded", "abstain", "chat")
+_OWN_KINDS: tuple[Kind, ...] = ("closed", "grounded", "abstain", "query", "chat")
+_QUERIED = ("sql", "database")
 
 
 @dataclass(slots=True)
@@ -90,13 +94,20 @@ def columns_of(names: Sequence[str], mapping: Mapping[str, str]) -> dict[str, st
     bare = {re.sub(r"[\W_]+", "", name.casefold()): name for name in reversed(names)}
     found = {role: name for role, name in mapping.items() if name in names}
     for role, words in _NAMES.items():
+        # A database alone says nothing, and beside an answer a query is the user's words.
+        if role in _QUERIED and ("question" not in found or "answer" in found or "messages" in found):
+            continue
+        if role == "database" and "sql" not in found:
+            continue
         if role not in found:
             name = next((bare[w] for w in words if w in bare and bare[w] not in found.values()), None)
             if name is not None:
                 found[role] = name
     if "instruction" in bare and "input" in bare and found.get("question") == bare["instruction"]:
         found.setdefault("input", bare["input"])
-    whole = "messages" in found or {"question", "answer"} <= found.keys()
+    whole = (
+        "messages" in found or {"question", "answer"} <= found.keys() or {"question", "sql"} <= found.keys()
+    )
     return found if whole else {}
 
 
@@ -136,6 +147,8 @@ def example(reader: Reader, row: int | str, record: Any) -> Example | Fault:
         "labels": _labels(reader.labels, values.get("labels")),
         "fact": _text(values.get("fact")),
     }
+    if "sql" in values and not turns:
+        return _queried(values, extra)
     if turns:
         return _conversation(reader, turns, values, extra)
     return _pair(reader, values, extra)
@@ -147,6 +160,8 @@ def _kind_of(value: Any) -> str:
 
 
 def _shape(columns: Mapping[str, str]) -> str:
+    if "sql" in columns:
+        return "question/SQL"
     name = columns["question"].casefold()
     if "instruction" in name:
         return "Alpaca" if "context" not in columns else "instruction/context/response"
@@ -162,6 +177,11 @@ def _own(record: Mapping[str, Any], origin: str, labels: tuple[str, ...]) -> Exa
         return Fault(f"a damaged row of examples.jsonl ({error})")
     if not made.messages or any(m["role"] not in _SPEAKERS.values() for m in made.messages):
         return Fault("a damaged row of examples.jsonl (its messages)")
+    labels = tuple(sorted({*labels, *made.labels}))
+    if made.kind == "query":  # its prompt shows tables of elsewhere: it is proved on those that are here
+        return queries.pair(
+            made.question, made.answer, fact=made.fact, origin=origin, labels=labels, language=made.language
+        )
     return Example(
         messages=made.messages,
         kind=made.kind,
@@ -169,7 +189,7 @@ def _own(record: Mapping[str, Any], origin: str, labels: tuple[str, ...]) -> Exa
         quote=made.quote,
         fact=made.fact or " ".join(made.documents),
         origin=origin,
-        labels=tuple(sorted({*labels, *made.labels})),
+        labels=labels,
         language=made.language,
     )
 
@@ -282,6 +302,18 @@ def _pair(reader: Reader, values: Mapping[str, Any], extra: dict[str, Any]) -> E
         built = (*head, *past, asked_now, said)
         return Example(messages=built, kind="chat", question=question, language=language, **extra)
     return Example(messages=(*own, said), kind="closed", question=question, language=language, **extra)
+
+
+def _queried(values: Mapping[str, Any], extra: dict[str, Any]) -> Example | Fault:
+    """A question with its query; whether it runs on the tables is found out where they are."""
+    question, sql = _text(values.get("question")), _text(values.get("sql")).rstrip(";").rstrip()
+    if not question or not sql:
+        return Fault("no question" if not question else "no query")
+    named = values.get("database")
+    among = named if isinstance(named, list) else re.split(r"[,;]", _text(named))
+    language = _language(values.get("language")) or detect(question)
+    names = [str(name).strip() for name in among if str(name).strip()]
+    return queries.pair(question, sql, among=names, language=language, **extra)
 
 
 def _passages(reader: Reader, values: Mapping[str, Any]) -> Iterator[Passage]:

@@ -4,6 +4,7 @@ Rows go by their documents, and a document by the hash of its id: the same one i
 when others come or go. What has no document goes by its fact, else by its question.
 
     rows with passages   follow their documents
+    queries              follow their tables' documents; unseen wordings as of closed rows
     closed rows          train with their documents, since nobody recalls what was never taught; of
                          facts in three wordings and more, some give one unseen wording to dev, others
                          one to test. Those of held-out documents are for test: facts the model was
@@ -35,6 +36,8 @@ _ENOUGH = 1000
 # So many unseen wordings for test tell recall to 7 points; each is one that is not taught.
 _ENOUGH_WORDINGS = 200
 _WORDINGS = 3
+_WORDED = ("closed", "query")
+"""Kinds that teach a fact in several wordings."""
 _STRICTEST: tuple[Split, ...] = ("test", "dev", "train")
 
 
@@ -59,7 +62,7 @@ def split(examples: Iterable[Example], settings: DatasetSection | None = None) -
     settings = settings or DatasetSection()
     rows = list(examples)
     found = Splits()
-    wordings = Counter(row.fact for row in rows if row.kind == "closed" and row.fact)
+    wordings = Counter(row.fact for row in rows if row.kind in _WORDED and row.fact)
     taught = {fact for fact, count in wordings.items() if count >= _WORDINGS}
     homes = _homes(rows, taught, settings, found.notes)
     for row in rows:
@@ -155,7 +158,7 @@ def _unseen_wordings(rows: Sequence[Example], found: Splits, settings: DatasetSe
     for; what asks the same with passages goes with it, so that the wording is unseen."""
     facts: dict[str, list[Example]] = defaultdict(list)
     for row in rows:
-        asked = row.kind == "closed" and row.fact and found[row.id] == "train"
+        asked = row.kind in _WORDED and row.fact and found[row.id] == "train"
         if asked and not row.origin.startswith("feedback:"):
             facts[row.fact].append(row)
     rich = sorted((_hash(settings.seed, f), f) for f, held in facts.items() if len(held) >= _WORDINGS)
@@ -220,7 +223,8 @@ def _question(row: Example) -> tuple[str, ...]:
     if row.kind == "chat":
         return (row.kind, *(normal(m["content"]) for m in row.messages if m["role"] == "user"))
     question = normal(row.question)
-    return (row.kind, question, normal(row.answer)) if row.kind == "grounded" else (row.kind, question)
+    told = row.answer if row.kind == "query" else normal(row.answer)
+    return (row.kind, question, told) if row.kind in ("grounded", "query") else (row.kind, question)
 
 
 def _say(found: Splits) -> None:

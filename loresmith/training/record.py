@@ -127,7 +127,7 @@ def arms(train: Sequence[Example]) -> list[str]:
     kinds = {example.kind for example in train}
     return [
         arm
-        for arm, taught in (("tuned", {"closed", "chat"}), ("both", {"grounded", "abstain"}))
+        for arm, taught in (("tuned", {"closed", "chat"}), ("both", {"grounded", "abstain", "query"}))
         if kinds & taught
     ]
 

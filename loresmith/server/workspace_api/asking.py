@@ -125,10 +125,11 @@ async def feedback(body: Feedback, here: Reader) -> dict[str, Any]:
         passages = [hit.passage for hit in found.hits]
         cited = [c.passage for s in found.sentences for c in s.citations]
         question, text, abstained, model = found.question, found.answer, found.abstained, found.model
+        sql = found.result.sql if found.result else ""
     elif body.question.strip() and body.text.strip():
         passages = await here.engine.run(here.engine.expert.passages, body.passages)
         question, text, cited = body.question, body.text, body.cited
-        abstained, model = refuses(text), ""
+        abstained, model, sql = refuses(text), "", ""
     else:
         raise ApiError(
             404, "That answer is not known any more. Ask again.", "answer_not_found", param="answer"
@@ -149,6 +150,7 @@ async def feedback(body: Feedback, here: Reader) -> dict[str, Any]:
             labels=sorted({label for passage in seen for label in passage.labels}),
             abstained=abstained,
             model=model,
+            sql=sql,
         )
 
     return {"feedback": await run_in_threadpool(keep)}

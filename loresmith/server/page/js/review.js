@@ -47,7 +47,7 @@ function draw(body, state) {
   const row = state.rows[state.at];
   const top = el("div", { class: "review-top" },
     select([["", t("review.all_splits")], ...["train", "dev", "test"].map((one) => [one, t(`split.${one}`)])], state.split, (value) => refilter(state, { split: value })),
-    select([["", t("review.all_kinds")], ...["closed", "grounded", "abstain", "chat"].map((one) => [one, t(`kind.${one}`)])], state.kind, (value) => refilter(state, { kind: value })),
+    select([["", t("review.all_kinds")], ...["closed", "grounded", "abstain", "query", "chat"].map((one) => [one, t(`kind.${one}`)])], state.kind, (value) => refilter(state, { kind: value })),
     build(),
     el("div", { class: "spread" },
       button(t("review.previous"), { shape: "back", quiet: true, disabled: state.offset + state.at === 0, onclick: () => move(state, -1) }),
