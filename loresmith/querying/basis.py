@@ -18,7 +18,7 @@ from loresmith.errors import QueryFailed
 from loresmith.querying.check import Checked
 from loresmith.querying.execute import Limits, Query, guarded, parts_of
 from loresmith.querying.scopes import meant
-from loresmith.tables.values import Catalog, Column, Table
+from loresmith.tables.values import Catalog, Cell, Column, Table
 from loresmith.types import BasisRow, BasisTable
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _KEPT = 20
 _MOST_COLUMNS = 20
+_LONGEST_CELL = 2_000
 _NOTHING = "\u2205 null"  # stands for NULL where groups are compared
 _LIMITS = Limits()
 
@@ -89,9 +90,18 @@ def _rows(table: Table, parts: Sequence[_Part], checked: Checked, query: Query, 
     names = ", ".join(("_row", "_place", *(c.sql for c in columns)))
     listed = ", ".join(str(n) for n in numbers) or "NULL"
     cells = {row[0]: row for row in query(f"SELECT {names} FROM {table.sql} WHERE _row IN ({listed})", keep)}
-    rows = [BasisRow(locator=table.locator(cells[n][1]), cells=cells[n][2:]) for n in numbers if n in cells]
+    rows = [
+        BasisRow(locator=table.locator(cells[n][1]), cells=tuple(map(_cut, cells[n][2:])))
+        for n in numbers
+        if n in cells
+    ]
     heads = tuple(f"{c.name} ({c.unit})" if c.unit else c.name for c in columns)
     return BasisTable(document=table.document, table=table.name, columns=heads, rows=tuple(rows), total=total)
+
+
+def _cut(cell: Cell) -> Cell:
+    """A cell as evidence: the beginning of a very long text says which it is."""
+    return cell[:_LONGEST_CELL] + "…" if isinstance(cell, str) and len(cell) > _LONGEST_CELL else cell
 
 
 def _chosen(table: Table, checked: Checked) -> list[Column]:

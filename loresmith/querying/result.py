@@ -27,6 +27,7 @@ Quote = Callable[[str, Locator], Citation | None]
 _LISTED = 10
 _FIRST = 5
 _CITED = 5
+_LONGEST_CELL = 200
 _LONGEST_LIST = 4  # columns of a row that a sentence can hold
 _LIMITS = Limits()
 
@@ -129,8 +130,14 @@ def _shown(cell: Cell, what: Figure, unit: str, language: str) -> str:
     if what.type == "boolean" and cell in (0, 1):
         return said["yes" if cell else "no"]
     if isinstance(cell, str):
-        return cell
+        return short(cell)
     return number(cell, language, grouped=what.amount) + (f" {unit}" if unit else "")
+
+
+def short(cell: Cell) -> str:
+    """A cell where a person reads it: on one line, and no longer than a line or two."""
+    text = " ".join(str(cell).split())
+    return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1].rstrip() + "…"
 
 
 # --- numbers in text and back -------------------------------------------------------------------
@@ -160,7 +167,7 @@ def holds(text: str, result: TableResult, language: str, first: int = 0) -> bool
     count of its rows; units and names of columns are the result's own."""
     numbers = [float(c) for row in result.rows for c in row if isinstance(c, int | float)]
     numbers += [float(len(result.rows)), float(first)]
-    texts = [c for row in result.rows for c in row if isinstance(c, str)]
+    texts = [short(c) for row in result.rows for c in row if isinstance(c, str)]
     texts += [*result.columns, *result.units]
     left = text
     for known in sorted(set(texts), key=len, reverse=True):
@@ -191,7 +198,7 @@ def _cited(tables: Sequence[BasisTable], quote: Quote | None) -> list[Citation]:
             if len(found) == _CITED:
                 return found
             cells = "; ".join(
-                f"{head}: {cell}" for head, cell in zip(table.columns, row.cells, strict=True) if cell is not None
+                f"{head}: {short(cell)}" for head, cell in zip(table.columns, row.cells, strict=True) if cell is not None
             )
             there = quote(table.document, row.locator) if quote is not None else None
             found.append(there or Citation(document=table.document, passage="", locator=row.locator, quote=cells))

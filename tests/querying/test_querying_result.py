@@ -86,7 +86,10 @@ def test_a_list_rests_on_its_rows_in_its_order(world: World) -> None:
 
 
 def test_groups_that_are_cut_rest_on_rows_of_those_that_are_shown(world: World) -> None:
-    sql = "SELECT part, SUM(hours) AS t FROM maintenance GROUP BY part HAVING COUNT(*) > 5 ORDER BY t DESC LIMIT 2"
+    sql = (
+        "SELECT part, SUM(hours) AS t FROM maintenance GROUP BY part HAVING COUNT(*) > 5 "
+        "ORDER BY t DESC LIMIT 2"
+    )
     found = ask(world, sql)
     parts = [row[0] for row in found.rows]
     assert None in parts  # a group of empty cells has rows too
