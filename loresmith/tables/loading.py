@@ -12,7 +12,7 @@ import json
 import marshal
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -133,9 +133,17 @@ def load(table: RawTable, rows: Iterable[RawRow], language: str, folder: Path) -
         language: of the document, ISO 639-1 or "".
         folder: where rows are kept meanwhile when there are many.
     """
+    spool = cast(BinaryIO, tempfile.SpooledTemporaryFile(_SPOOL, dir=str(folder)))  # noqa: SIM115
+    try:
+        return _loaded(table, rows, language, spool)
+    except BaseException:
+        spool.close()
+        raise
+
+
+def _loaded(table: RawTable, rows: Iterable[RawRow], language: str, spool: BinaryIO) -> Loaded:
     width = len(table.columns)
     watchers = [Watcher() for _ in range(width)]
-    spool = cast(BinaryIO, tempfile.SpooledTemporaryFile(_SPOOL, dir=str(folder)))  # noqa: SIM115
     places: list[Any] = []
     batch: list[Sequence[Any]] = []
     wide, first_wide = 0, None
@@ -190,18 +198,19 @@ def load(table: RawTable, rows: Iterable[RawRow], language: str, folder: Path) -
 def _settled(column: RawColumn, seen: Evidence, hints: Hints) -> tuple[Reading, RawColumn]:
     reading = _declared(column, seen, hints)
     name, unit = units.split(column.name)
+    if reading.type not in ("integer", "real"):
+        return reading, replace(column, type=reading.type, unit="")
     if column.unit:
-        # The format of the file says it: a number beside another unit is not of this column.
-        name, unit, reading.unit = column.name, column.unit, column.unit
-    elif reading.type not in ("integer", "real"):
-        name, unit = column.name, ""
-    if reading.unit and not unit:
-        unit = reading.unit
+        # The file's format says it: a number beside another unit is not of this column. The name may
+        # say more ("k€").
+        reading.unit = column.unit
+        unit = unit if column.unit in unit else column.unit
     elif reading.unit and unit and reading.unit != unit:
         # "Cost (€)" over "5 h": the cells know better.
         name, unit = column.name, reading.unit
-    reading.unit = reading.unit or unit
-    return reading, RawColumn(name=name, unit=unit, type=reading.type, description=column.description)
+    else:
+        unit = reading.unit = reading.unit or unit
+    return reading, replace(column, name=name, unit=unit, type=reading.type)
 
 
 def _declared(column: RawColumn, seen: Evidence, hints: Hints) -> Reading:
