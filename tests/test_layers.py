@@ -16,7 +16,7 @@ ROOT = PACKAGE.parent
 
 OWNERS = {
     "lancedb": ("index/",),
-    "pyarrow": ("index/",),
+    "pyarrow": ("index/", "parsing/columnar.py"),
     "liteparse": ("parsing/",),
     "kreuzberg": ("parsing/",),
     "torch": ("models/", "training/"),
@@ -28,7 +28,12 @@ OWNERS = {
     "peft": ("models/", "training/"),
     "bitsandbytes": ("models/nf4.py", "training/"),
     "openai": ("models/",),
-    "sqlite3": ("state", "memory.py"),
+    "sqlite3": (
+        *("state", "memory.py", "mirrors.py", "sources/", "parsing/columnar.py", "tables/", "querying/"),
+        "dataset/queries",
+    ),
+    "sqlalchemy": ("sources/",),
+    "sqlglot": ("querying/", "dataset/queries"),
     "typer": ("cli.py", "commands/"),
     "rich": ("commands/", "evaluation/reporting/terminal.py"),
 }
