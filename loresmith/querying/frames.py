@@ -18,6 +18,7 @@ Ask = Literal["list", "count", "figure", "extreme", "share", "ratio"]
 _COMPARE = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "=", "ne": "!="}
 _DATED = {"before": "<", "after": ">", "since": ">=", "until": "<="}
 _WHEN = frozenset(("when", "wann", "cuando", "quando", "quand"))
+_TOP = ("top", "best", "first", "last", "worst", "bottom")
 _SHARES = ("share", "anteil", "quota", "part")
 _MOST = frozenset(
     ("most", "fewest", "least", "meisten", "wenigsten", "am meisten", "mas", "plus", "piu", "meiste")
@@ -254,6 +255,9 @@ class _Reader:
             and end < len(words)
             and words[end].folded in ("one", "ein", "eine", "una", "un")
         ):
+            if self._names(n + 1) and self.numeric(self.items[n + 1]):
+                self._add(Clause("number", _COMPARE[kind], self.items[n + 1], values=(1,)), n, n + 1)
+                return True
             return self._counted(n, n + 1, _COMPARE[kind], 1, (n,))
         # Else it is the sign of a value, which is read later.
         return kind in ("eq", "ne") and self._kind(n + 1, "value")
@@ -273,13 +277,13 @@ class _Reader:
                 made = Clause("number", op, self.items[before], values=(number.value,), unit=number.unit)
                 self._add(made, before, at, *used)
                 return True
-        if before >= 1 and self._names(before) and self._is(before - 1, "count"):
-            self.frame.having.append((op, number.value, self.items[before]))
-            self._use(before, before - 1, at, *used)
-            return True
         if self._names(after) and self.numeric(self.items[after]) and not number.unit:
             made = Clause("number", op, self.items[after], values=(number.value,))
             self._add(made, at, after, *used)
+            return True
+        if before >= 1 and self._names(before) and self._is(before - 1, "count"):
+            self.frame.having.append((op, number.value, self.items[before]))
+            self._use(before, before - 1, at, *used)
             return True
         if self._names(after) and not number.unit:
             return self._counted(at, after, op, number.value, used)
@@ -334,7 +338,8 @@ class _Reader:
         """The column of dates that stands just before, used up."""
         before = self._previous(n, "having", "which")
         if before >= 0 and self._names(before) and self.dated(self.items[before]):
-            if self.items[before].kind == "column" or not self.items[before].tables:
+            grouped = self._is(before - 1, "group")
+            if not grouped and (self.items[before].kind == "column" or not self.items[before].tables):
                 self._use(before)
             return self.items[before]
         if before >= 0 and self._period(before) and not self._is(before - 1, "group"):
@@ -356,7 +361,14 @@ class _Reader:
                 clause = Clause("key", "=", self.items[n - 1], values=(number.value,))
                 self._add(clause, n, n - 1)  # "order 1005"
             elif self._kind(n, "number") and number is not None and not self._amount_before(n):
-                continue
+                after = n + 1
+                limits = self._is(n - 1, "max", "min")
+                if number.unit or limits or not self._names(after) or not self.numeric(self.items[after]):
+                    continue
+                if self._is(after + 1, "max", "min") or self._glue_before(after):
+                    continue
+                clause = Clause("number", "=", self.items[after], values=(number.value,))
+                self._add(clause, n, after)  # "0 stops"
             elif self._kind(n, "number") and number is not None:
                 clause = Clause("number", "=", self.items[n - 1], values=(number.value,), unit=number.unit)
                 self._add(clause, n, n - 1)  # "a stock of 0"
@@ -518,6 +530,13 @@ class _Reader:
                 continue
             while self._is(at, "which", "distinct", "list"):
                 at += 1
+            if self._is(at, "avg", "sum", "count") and self._names(at + 1) and self._tops():
+                kind = next(k for k in self.items[at].kinds if k in ("avg", "sum", "count"))
+                if kind == "count" and self.numeric(self.items[at + 1]):
+                    kind = "sum"
+                self.frame.by = Figure(kind, self.items[at + 1])
+                self._use(n, at, at + 1)  # "top 3 sites by average power"
+                continue
             if at < len(self.items) and self._in_values(at):
                 self._use(n)  # "written by Ann Lee"
                 continue
@@ -542,6 +561,11 @@ class _Reader:
                 if not self._group_at(at):
                     return False
         return True
+
+    def _tops(self) -> bool:
+        return self.frame.by is None and any(
+            self._is(k, "max", "min") and self.items[k].text in _TOP for k in range(len(self.items))
+        )
 
     def _agent(self, n: int) -> bool:
         """ "received by publications": who did it, no group."""
@@ -663,7 +687,7 @@ class _Reader:
                 f.limit = number.value
             self._use(n)
             self.extreme_at = n
-            top = self.items[n].text in ("top", "best", "first", "last") and not (
+            top = self.items[n].text in _TOP and not (
                 self.numeric(self.items[at]) if self._names(at) else False
             )
             if not self._extreme_of(n, at, func, "" if number and hint == "date" else hint, top):
@@ -714,6 +738,12 @@ class _Reader:
             return False
         f.extreme = f.extreme or func
         self._use(at)
+        follows = at + 1
+        if numeric and f.target is None and self._names(follows) and not self._glue_before(follows):
+            if not self.items[follows].tables:
+                return False
+            f.target = self.items[follows]  # "the best rated restaurant"
+            self._use(follows)
         return True
 
     def _top_by(self) -> bool:
@@ -742,6 +772,14 @@ class _Reader:
                     f.figures.append(Figure("count", self.items[at]))
                     self._use(n)
                     continue
+                if kind == "much" and not (self._names(at) and self.numeric(self.items[at])):
+                    # "how much did the maintenance of P-300 cost"
+                    later = [
+                        k
+                        for k in range(at, len(self.items))
+                        if self._names(k) and self.numeric(self.items[k])
+                    ]
+                    at = later[-1] if later else at
                 if not self._names(at):
                     return False
                 atom = self.items[at]

@@ -123,24 +123,39 @@ class _View:
         return any(self.column(c).type in ("date", "datetime") or self.years(c) for c in atom.columns)
 
     def label(self, table: Table) -> tuple[Ref, ...]:
-        """The columns that say which row of a table it is: its name, its key, or both."""
-        named = [
-            c
-            for c in table.columns
-            if c.type == "text"
-            and (w := keys(c.name, "en"))
-            and (w[-1] in _LABELS or keys(c.name, self.links.language)[-1] in _LABELS)
-        ]
-        named.sort(key=lambda c: (not c.key, len(keys(c.name, "en"))))
-        key = [c for c in table.columns if c.sql in table.keys] if len(table.keys) == 1 else []
-        key = key or [c for c in table.columns if c.key and c.type == "text"][:1]
-        chosen = (
-            [*key, *named[:1]]
-            if key and key[0].type == "text" and not (named and named[0].key)
-            else named[:1]
+        """The columns that say which row of a table it is: its name, or its key, or, where there is but a
+        description, both."""
+        names = sorted(
+            (c for c in table.columns if c.type == "text" and self._names_rows(c)),
+            key=lambda c: (_described(c), not c.key, len(keys(c.name, "en"))),
         )
-        chosen = chosen or key or [c for c in table.columns if c.key and c.type == "integer"][:1]
-        return tuple(Ref(table.sql, c.sql) for c in dict.fromkeys(chosen))
+        code = self.key(table)
+        chosen = [Ref(table.sql, c.sql) for c in names[:1]]
+        told = bool(chosen) and not (_described(names[0]) and code and self.column(code).type == "text")
+        if code is not None and code not in chosen and not told:
+            chosen.insert(0, code)
+        return tuple(chosen)
+
+    def key(self, table: Table) -> Ref | None:
+        """The column that no two rows have alike and that is meant to be so."""
+        codes = [c for c in table.columns if c.key and c.type in ("text", "integer")]
+        codes = [c for c in codes if not self.amount(Ref(table.sql, c.sql))]
+        codes.sort(
+            key=lambda c: (not self._coded(c), c.sql not in table.keys, c.type != "text", c.low is None)
+        )
+        return Ref(table.sql, codes[0].sql) if codes else None
+
+    def _names_rows(self, column: Column) -> bool:
+        words = (keys(column.name, "en")[-1:], keys(column.name, self.links.language)[-1:])
+        return any(word and word[0] in _LABELS for word in words)
+
+    def _coded(self, column: Column) -> bool:
+        words = set(re.split(r"[\W_]+", f"{column.name} {column.sql}".casefold()))
+        return bool(_CODED & words) or bool(_ID.fullmatch(column.sql))
+
+
+def _described(column: Column) -> bool:
+    return keys(column.sql, "en")[-1:] not in [keys(word, "en") for word in ("name", "title")]
 
 
 _CODED = frozenset(
@@ -524,9 +539,21 @@ class _Solver:
         else:
             made = self._listed(chosen, where, groups)
         without = tuple(o.table for name, o in chosen.items() if name.startswith("without"))
+        entities = [o for name, o in chosen.items() if o.entity and name.startswith(("group", "target"))]
         for extra, plan in made:
             if self._restricted(plan):
+                plan = self._told_apart(plan, entities)
                 yield extra, _with(plan, without=without, period=f.period or None)
+
+    def _told_apart(self, plan: Plan, entities: Sequence[_Option]) -> Plan:
+        """Groups of two of the same name are two groups."""
+        for option in entities:
+            table = self.catalog.table(option.table)
+            if not set(option.refs) & set(plan.group) or table is None:
+                continue
+            if not any(self.view.column(r).key for r in option.refs) and (key := self.view.key(table)):
+                plan = replace(plan, show=plan.show or plan.group, group=(*plan.group, key))
+        return plan
 
     def _restricted(self, plan: Plan) -> bool:
         """Whether the conditions mean what the words say on this plan's rows."""

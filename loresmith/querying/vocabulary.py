@@ -30,7 +30,7 @@ _EN = {
     "min:date": "earliest|oldest|first",
     "max:length": "longest",
     "min:length": "shortest",
-    "min": "lowest|minimum|min|smallest|least|fewest|worst|minimal|weakest|min of",
+    "min": "lowest|minimum|min|smallest|least|fewest|worst|bottom|minimal|weakest|min of",
     "group": """per|by|for each|for every|in each|in every|at each|at every|of each|of every|each|every
         |by each|with each|to each|from each|on each|grouped by|group by|broken down by|across|split by
         |across different|for each of the|across all|across the different|within each|for all""",
@@ -128,8 +128,8 @@ _DE = {
     "desc": "absteigend|hochste zuerst|grosste zuerst|neueste zuerst",
     "asc": "aufsteigend|kleinste zuerst|niedrigste zuerst|alteste zuerst",
     "alphabetical": "alphabetisch",
-    "much": "wie viel|wieviel|wie hoch|wie lange|wie gross",
-    "which": "welche|welcher|welches|welchen|welchem|was|wer|wessen|wann|wo|wie",
+    "much": "wie viel|wieviel",
+    "which": "wie hoch|wie lange|wie gross|welche|welcher|welches|welchen|welchem|was|wer|wessen|wann|wo|wie",
     "list": "liste|zeige|zeig|nenne|gib|finde|namen|name|auflisten|liste alle|aufzahlen",
     "having": "mit|haben|hat|hatte|hatten",
     "starts": "beginnend mit|die mit",

@@ -161,7 +161,7 @@ def test_orders_and_limits(world: World) -> None:
     best = sorted(hours, key=lambda t: -hours[t])
     assert [row[0] for row in asked("Top 3 technicians by hours", world)] == best[:3]
     assert [row[0] for row in asked("Which technician has the most hours?", world)] == best[:1]
-    assert asked("Which part is the most expensive?", world)[0][0] == "Impeller"
+    assert asked("Which part is the most expensive?", world) == [("09000", "Impeller", 310.0)]
     assert asked("Which pump has the lowest power?", world)[0][0] in ("P-100", "P-101")
     inspections = Counter(r["technician"] for r in jobs(kind="insp"))
     assert asked("Which technician did the most inspections?", world)[0][1] == max(inspections.values())
@@ -176,13 +176,13 @@ def test_lists(world: World) -> None:
     assert names("Which pumps are in Köln and have a power above 12 kW?") == {"P-301"}
     assert names("List the pumps in Lyon") == {"P-202", "P-300"}
     assert names("Which parts have a stock below 20 and a unit price above 20 €?") == {
-        "Gear oil 5 l",
-        "Impeller",
+        "03001",
+        "09000",
     }
     assert names("Which pumps are neither in Köln nor in Basel?") == {"P-202", "P-300"}
     assert names("Which pumps have no maintenance?") == {"P-302"}
     assert names("Which technicians were hired after 2016?") == {"Aïcha Benali", "Tom O'Neill", "Rosa Conti"}
-    assert names("Which parts have a stock of 0?") <= {"Ball bearing 6204"}
+    assert names("Which parts have a stock of 0?") == {"01200"}
     busy = Counter(r["technician"] for r in jobs())
     assert names("Which technicians have more than 14 maintenance entries?") == {
         t for t, n in busy.items() if n > 14
