@@ -142,20 +142,31 @@ def measure(rows: int) -> dict[str, Any]:
             "import_of_a_tenth": tenth,
             "wrong": check(folder / "tables.db", known),
             "duckdb_read_csv": in_a_child("duckdb", large, folder / "tables.db"),
+            "queries": in_a_child("queries", large, folder / "tables.db"),
         }
         return report
+
+
+def step(name: str, path: Path, store_path: Path) -> dict[str, Any]:
+    if name == "import":
+        return bring_in(path, store_path)
+    if name == "duckdb":
+        return duck(path)
+    import table_queries
+
+    return table_queries.measure(store_path, path.with_suffix(".duckdb"))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--step", choices=("import", "duckdb"), help=argparse.SUPPRESS)
+    parser.add_argument("--step", choices=("import", "duckdb", "queries"), help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--store", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.step:
-        print(json.dumps(bring_in(given.file, given.store) if given.step == "import" else duck(given.file)))
+        print(json.dumps(step(given.step, given.file, given.store)))
         return
     report = measure(given.rows)
     text = json.dumps(report, indent=1, ensure_ascii=False)

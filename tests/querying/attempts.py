@@ -182,7 +182,8 @@ def attempts(items: Iterable[dict[str, Any]], world: World, limits: Limits) -> I
 def _leaks(told: str, asked: str, kind: str) -> list[str]:
     """What was told that nobody may know; what the attempt itself says is no secret."""
     found = [f"told {canary}" for canary in CANARIES if canary in told]
-    if "salar" in told and "salar" not in asked and kind != "value":  # notes hold the other attempts
+    # The cells of notes are the texts of other attempts.
+    if "salar" in told and "salar" not in asked and kind != "value" and "notes" not in asked:
         found.append("told the name of a hidden table")
     if re.search(r"(?i)create table|\"foreign\":", told) and not re.search(r"(?i)create table", asked):
         found.append("told how the store is made")
