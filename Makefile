@@ -30,6 +30,7 @@ demo: $(VENV)/.torch
 	$(call ASK,Which torque for the M8 flange bolts of the P-200?)
 	$(call ASK,How long may the P-200 run dry at most?)
 	$(call ASK,Which torque do the M20 bolts of the P-200 need?) || test $$? -eq 3
+	$(call ASK,Which jobs took longer than 200 minutes?)
 	$(call SAY,dataset import examples/house-words.jsonl)
 	@$(BIN)/loresmith dataset import examples/house-words.jsonl -w $(DEMO)
 	$(call SAY,dataset build $(DEMO_ROWS)); $(BIN)/loresmith dataset build -w $(DEMO) $(DEMO_ROWS)
