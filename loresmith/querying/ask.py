@@ -25,9 +25,9 @@ from loresmith.config import ModelSection
 from loresmith.errors import PlanError, QueryFailed, Unsound
 from loresmith.querying import judge, prompt
 from loresmith.querying.prompt import Way
-from loresmith.querying.write import write
+from loresmith.querying.write import TOKENS, write
 from loresmith.tables.values import Catalog
-from loresmith.types import Citation, LanguageModel, Locator, Sentence, TableResult
+from loresmith.types import Citation, LanguageModel, Locator, Message, Sentence, TableResult
 
 if TYPE_CHECKING:
     import sqlite3
@@ -181,18 +181,12 @@ def by_model(
     """The result of the model's query, repaired at most twice; None with the reason."""
     if reason := judge.hopeless(attempt.links):
         return None, reason
-    seen = prompt.shown(attempt.catalog, attempt.links, budget)
     tuned = budget <= prompt.TUNED_BUDGET
     way = way or ("sql" if tuned else "table")
-    asked = prompt.messages(
-        attempt.question,
-        seen,
-        attempt.links,
-        facts=attempt.facts,
-        way=way,
-        examples=not tuned,
-        budget=budget,
-    )
+    fitting = _fitting(attempt, model, way, budget, examples=not tuned)
+    if fitting is None:
+        return None, f"the question with the tables is too long for {model.name}"
+    seen, asked = fitting
     reason = ""
     for _ in range(1 + REPAIRS):
         written = write(asked, model, settings, seen, way=way, grammar=grammar)
@@ -209,7 +203,31 @@ def by_model(
         if any(sql == attempt.tried[-1][0] for sql, _ in attempt.tried[:before]):
             break  # it writes the same again
         asked = prompt.repair(asked, written.text, reason)
+        if not _fits(asked, model, way):
+            break
     return None, reason
+
+
+def _fitting(
+    attempt: Attempt, model: LanguageModel, way: Way, budget: int, *, examples: bool
+) -> tuple[Catalog, list[Message]] | None:
+    """The largest prompt that fits the model's window: with examples, with less of the tables."""
+    for size, shots in ((budget, examples), (budget // 2, examples), (budget // 4, False)):
+        seen = prompt.shown(attempt.catalog, attempt.links, size)
+        asked = prompt.messages(
+            *(attempt.question, seen, attempt.links),
+            facts=attempt.facts[:5],
+            way=way,
+            examples=shots,
+            budget=size,
+        )
+        if _fits(asked, model, way):
+            return seen, asked
+    return None
+
+
+def _fits(asked: Sequence[Message], model: LanguageModel, way: Way) -> bool:
+    return model.count_tokens(asked) + TOKENS[way] <= model.context_tokens
 
 
 def run(attempt: Attempt, sql: str, by: Literal["code", "model", "user"]) -> Sound | None:

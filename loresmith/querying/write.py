@@ -22,7 +22,7 @@ from loresmith.tables.values import Catalog
 from loresmith.types import LanguageModel, Message
 
 # The longest accepted query of the five databases that were measured has 190 tokens, the longest plan 330.
-_TOKENS: dict[Way, int] = {"sql": 200, "table": 200, "plan": 400}
+TOKENS: dict[Way, int] = {"sql": 200, "table": 200, "plan": 400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def write(
     rules = _grammar(catalog, way) if grammar and model.supports_grammar else None
     pieces: list[str] = []
     tokens, known, logprob = 0, 0, 0.0
-    parts = model.generate(asked, max_tokens=_TOKENS[way], temperature=settings.temperature, grammar=rules)
+    parts = model.generate(asked, max_tokens=TOKENS[way], temperature=settings.temperature, grammar=rules)
     with closing(parts) as stream:  # type: ignore[type-var]  # leaving early stops the engine
         for piece in stream:
             pieces.append(piece.text)

@@ -37,7 +37,7 @@ def rows(world, sql):
         "SELECT site FROM pumps WHERE power > 10 ORDER BY site",
         "SELECT COUNT(*) AS number FROM maintenance GROUP BY pump ORDER BY number",
         "SELECT pumps.site FROM maintenance JOIN pumps ON maintenance.pump = pumps.pump",
-        "SELECT pump FROM pumps WHERE NOT EXISTS (SELECT 1 FROM maintenance WHERE maintenance.pump = pumps.pump)",
+        "SELECT pump FROM pumps WHERE NOT EXISTS (SELECT 1 FROM maintenance AS m WHERE m.pump = pumps.pump)",
         "this is no SQL (",
     ],
 )
@@ -95,26 +95,15 @@ def test_tables_that_nothing_joins_are_refused(world):
 
 
 def test_columns_of_one_name_join_where_one_identifies_its_rows(tmp_path):
+    wid, title = ("wid", "wid", "integer", ""), ("t", "title", "text", "")
     tables = [
-        Given(
-            "writer",
-            "a",
-            [("wid", "wid", "integer", ""), ("n", "penname", "text", "")],
-            [(1, "Ann"), (2, "Bo")],
-        ),
-        Given(
-            "book",
-            "b",
-            [("t", "title", "text", ""), ("w", "wid", "integer", "")],
-            [("X", 1), ("Y", 1), ("Z", 2)],
-        ),
-        Given("prize", "c", [("wid", "wid", "integer", ""), ("y", "won", "integer", "")], [(7, 2001)]),
+        Given("writer", "a", [wid, ("n", "penname", "text", "")], [(1, "Ann"), (2, "Bo")]),
+        Given("book", "b", [title, wid], [("X", 1), ("Y", 1), ("Z", 2)]),
+        Given("prize", "c", [wid, ("y", "won", "integer", "")], [(7, 2001)]),
     ]
     made = tmp_path / "t.db", write(tmp_path / "t.db", tables)
-    assert rows(made, "SELECT penname, COUNT(*) FROM book GROUP BY penname ORDER BY penname") == [
-        ("Ann", 2),
-        ("Bo", 1),
-    ]
+    found = rows(made, "SELECT penname, COUNT(*) FROM book GROUP BY penname ORDER BY penname")
+    assert found == [("Ann", 2), ("Bo", 1)]
     with pytest.raises(PlanError):  # not every value of it is there
         put_right(made, "SELECT won FROM book")
 
