@@ -263,6 +263,7 @@ def _text(words: Sequence[Word], first: int, last: int) -> str:
 
 
 def _named(words: Sequence[Word], names: Names, language: str) -> Iterator[_Reading]:
+    known = vocabulary.operators(language)
     ordinary = vocabulary.glue(language) | vocabulary.negations(language)
     for first in range(len(words)):
         for last in range(first + 1, min(len(words), first + names.longest + 2) + 1):
@@ -270,6 +271,8 @@ def _named(words: Sequence[Word], names: Names, language: str) -> Iterator[_Read
             if any(w.quoted for w in window):
                 break
             if len(window) > 1 and (_skipped(window[0]) or _skipped(window[-1])):
+                continue
+            if len(window) == 1 and (window[0].folded,) in known and not names.literal(window[0].folded):
                 continue
             stems = frozenset(s for w in window if not _skipped(w) for s in w.stem.split())
             tables = names.tables(stems)

@@ -75,7 +75,10 @@ class Names:
         self._tables: dict[frozenset[str], dict[str, float]] = defaultdict(dict)
         self._columns: dict[frozenset[str], dict[tuple[str, str], float]] = defaultdict(dict)
         alone = Counter(t.document for t in catalog.tables)
+        self._literal: set[str] = set()
         for table in catalog.tables:
+            for name in (table.name, table.sql, *(n for c in table.columns for n in (c.name, c.sql))):
+                self._literal.update(fold(name).split())
             own = set(keys(table.sql, language)) | set(keys(table.name, language))
             for variant, score in _table_variants(table, language, alone[table.document] == 1):
                 self._keep(self._tables, frozenset(variant), table.sql, score)
@@ -100,6 +103,10 @@ class Names:
             (ColumnName(table, column, score) for (table, column), score in found.items()),
             key=lambda c: -c.score,
         )
+
+    def literal(self, word: str) -> bool:
+        """Whether a name has this very word."""
+        return word in self._literal or word.removesuffix("s") in self._literal
 
     def kin(self, word: str) -> dict[str, float]:
         """Tables whose name begins as a word does: "maintained", "maintenance"."""

@@ -16,7 +16,8 @@ from itertools import product
 from typing import cast
 
 from loresmith.errors import PlanError
-from loresmith.querying.frames import Clause, Figure, Frame, frame
+from loresmith.querying.asking import frame
+from loresmith.querying.frames import Clause, Figure, Frame
 from loresmith.querying.joins import Step, steps, tree
 from loresmith.querying.linking import Atom, ColumnLink, Links
 from loresmith.querying.naming import keys, stem
@@ -111,9 +112,9 @@ class _View:
         own = set(keys(table.name, "en")) | set(keys(table.sql, "en")) if table else set()
         for name in (column.name, column.sql):
             words = {w for w in re.split(r"[\W_]+", name.casefold()) if w and stem(w, "en") not in own}
-            if words and words <= _WHEN:
+            if words and words <= (_WHEN if column.type != "integer" else _YEAR):
                 return True
-        return self.years(ref)
+        return False
 
     def numeric(self, atom: Atom) -> bool:
         strongest = max((score for _, score in atom.tables), default=0.0)
@@ -165,6 +166,7 @@ _WHEN = frozenset(
     ("date", "datum", "fecha", "data", "day", "tag", "time", "timestamp", "datetime", "month", "when", "on",
      "zeit", "zeitpunkt", "moment", "jour", "created", "giorno")
 )  # fmt: skip
+_YEAR = frozenset(("year", "jahr", "ano", "año", "anno", "annee", "année"))
 _ID = re.compile(r"[a-z]{1,3}id")
 _LABELS = frozenset(stem for label in LABELS for stem in keys(label, "en")) | LABELS
 
@@ -510,7 +512,7 @@ class _Solver:
             score += self.view.bonus(table)
             if column.type in ("date", "datetime"):
                 found.append(_Option(score, table, (), (Condition(ref, op, clause.values),)))
-            elif bare and self.view.years(ref):
+            elif bare and self.view.years(ref) and column.type == "integer":
                 years = tuple(int(v) for v in clause.values)
                 found.append(_Option(score, table, (), (Condition(ref, op, years),)))
         return found

@@ -1,0 +1,256 @@
+"""What a question asks for: figures, the highest of something, a list; and what is left of its words.
+
+`frame` reads all parts of a question in the order in which they can be told apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from loresmith.querying import conditions, groupings
+from loresmith.querying.frames import Figure, Frame, Reader
+from loresmith.querying.groupings import TOP
+from loresmith.querying.linking import Atom, Links
+
+_WHEN = frozenset(("when", "wann", "cuando", "quando", "quand"))
+_MOST = frozenset(
+    ("most", "fewest", "least", "meisten", "wenigsten", "am meisten", "mas", "plus", "piu", "meiste")
+)
+_NOTHING = frozenset(("which", "list", "having", "and"))
+"""Operators that may be left: the words around what they ask for were read."""
+
+
+def frame(links: Links, numeric: Callable[[Atom], bool], dated: Callable[[Atom], bool]) -> Frame | None:
+    """The question's shape, or None where code is not sure of it.
+
+    Args:
+        numeric: whether an atom can name a column of numbers that can be computed with.
+        dated: whether an atom can name a column of dates (or of years).
+    """
+    if links.unexplained:
+        return None
+    reader = Reader(links, numeric, dated)
+    # Comparisons before values before groups: "by" is a group only where no value follows.
+    steps = (
+        groupings.turned, conditions.comparisons, conditions.dates, conditions.values, conditions.absences,
+        groupings.orders, groupings.groups, groupings.share, groupings.several,
+        extremes, figures, rest,
+    )  # fmt: skip
+    return reader.frame if all(step(reader) for step in steps) else None
+
+
+def extremes(r: Reader) -> bool:
+    """ "highest", "most", "top 5", "latest": an order with a limit, or the figure itr."""
+    f = r.frame
+    for n in range(len(r.items)):
+        kinds = [k for k in (r.items[n].kinds if not r.used[n] else ()) if k.split(":")[0] in ("max", "min")]
+        if not kinds:
+            continue
+        func, _, hint = kinds[0].partition(":")
+        at, number = n + 1, None
+        if r.is_a(at, "number", "date") and r.items[at].number and not r.items[at].number.unit:  # type: ignore[union-attr]
+            number, at = r.items[at].number, at + 1
+            r.use(at - 1)
+        elif r.is_a(n - 1, "number") and not r.items[n - 1].number.unit:  # type: ignore[union-attr]
+            number = r.items[n - 1].number
+            r.use(n - 1)
+        if number is not None:
+            if not isinstance(number.value, int) or f.limit is not None or not 1 <= number.value <= 1000:
+                return False
+            f.limit = number.value
+        r.use(n)
+        r.extreme_at = n
+        top = r.items[n].text in TOP and not (r.numeric(r.items[at]) if r.names(at) else False)
+        if not _extreme_of(r, n, at, func, "" if number and hint == "date" else hint, top):
+            return False
+    return True
+
+
+def _extreme_of(r: Reader, n: int, at: int, func: str, hint: str, top: bool) -> bool:
+    f = r.frame
+    inner = "none"
+    while r.says(at, "sum", "avg", "count"):
+        inner = next(k for k in r.items[at].kinds if k in ("sum", "avg", "count"))
+        r.use(at)
+        at += 1
+    if hint in ("length", "money") and r.names(at) and r.numeric(r.items[at]):
+        hint = ""
+    if hint:
+        if f.by is not None:
+            return False
+        f.extreme, f.hint, f.by = func, hint, Figure("none", None)
+        if r.names(at) and r.items[at].tables and f.target is None:
+            f.target = r.items[at]
+            r.use(at)
+        return True
+    most = r.items[n].text in _MOST
+    if most and at < len(r.items) and r.counts_value(at) and f.by is None:
+        f.extreme, f.by = f.extreme or func, Figure("count", r.items[at])
+        return True
+    if not r.names(at):
+        return False
+    atom = r.items[at]
+    numeric = r.numeric(atom)
+    if top and not numeric and f.target is None:
+        f.extreme = f.extreme or func  # what it is ordered by comes later
+        if atom.tables:
+            f.target = atom
+            r.use(at)
+        return _top_by(r)
+    if f.by is not None:
+        return False
+    if numeric and inner in ("none", "count", "sum", "avg"):
+        func_ = "avg" if inner == "avg" else "sum" if inner == "sum" or most else "none"
+        f.by = Figure(func_, atom)
+    elif atom.tables or inner == "count" or most:
+        f.by = Figure("count", atom)
+    elif r.dated(atom):
+        f.by = Figure("none", atom)
+    else:
+        return False
+    f.extreme = f.extreme or func
+    r.use(at)
+    follows = at + 1
+    if numeric and f.target is None and r.names(follows) and not r.glue_before(follows):
+        if not r.items[follows].tables:
+            return False
+        f.target = r.items[follows]  # "the best rated restaurant"
+        r.use(follows)
+    return True
+
+
+def _top_by(r: Reader) -> bool:
+    """ "top 5 pumps by power": the group that was read is the order."""
+    f = r.frame
+    if len(f.groups) == 1 and r.numeric(f.groups[0]) and f.by is None:
+        f.by = Figure("sum", f.groups.pop())
+    return True
+
+
+def figures(r: Reader) -> bool:
+    f = r.frame
+    for n in range(len(r.items)):
+        if r.says(n, "sum", "avg", "count", "much"):
+            kind = next(k for k in r.items[n].kinds if k in ("sum", "avg", "count", "much"))
+            at = n + 1
+            while r.says(at, "distinct", "sum", "count", "which", "list") and not r.names(at):
+                if r.says(at, "count"):
+                    kind = "count" if kind != "avg" else "avg count"
+                f.distinct = f.distinct or r.says(at, "distinct")
+                r.use(at)
+                at += 1
+            if kind == "sum" and not r.names(at) and (f.figures or _ends(r, n)):
+                r.use(n)  # "in total"
+                continue
+            if kind == "count" and at < len(r.items) and r.counts_value(at):
+                f.figures.append(Figure("count", r.items[at]))
+                r.use(n)
+                continue
+            if kind == "much" and not (r.names(at) and r.numeric(r.items[at])):
+                # "how much did the maintenance of P-300 cost"
+                later = [k for k in range(at, len(r.items)) if r.names(k) and r.numeric(r.items[k])]
+                at = later[-1] if later else at
+            if not r.names(at):
+                return False
+            atom = r.items[at]
+            numeric = r.numeric(atom)
+            if kind == "avg count" and not numeric:
+                return False  # an average of counts
+            if kind in ("sum", "avg", "much", "avg count") and not numeric:
+                return False
+            func = {
+                "much": "sum",
+                "avg count": "avg",
+                "count": "sum" if numeric and not f.distinct else "count",
+            }.get(kind, kind)
+            f.figures.append(Figure(func, atom))
+            r.use(n, at)
+            while (
+                r.says(at + 1, "and") and r.names(at + 2) and r.numeric(r.items[at + 2]) and kind != "count"
+            ):
+                f.figures.append(Figure(func, r.items[at + 2]))
+                r.use(at + 1, at + 2)
+                at += 2
+    return len(f.figures) <= 3
+
+
+def _ends(r: Reader, n: int) -> bool:
+    return n == len(r.items) - 1
+
+
+def rest(r: Reader) -> bool:
+    """What is left: the target, columns to show, and words around what was read."""
+    f = r.frame
+    if f.groups and not f.figures and not f.extreme and r.listed_for and f.target is None:
+        f.target = f.groups.pop(0)
+    asked = next((n for n in range(len(r.items)) if r.says(n, "which")), -1)
+    when = asked >= 0 and r.items[asked].text in _WHEN
+    if when and f.extreme and f.hint == "date" and f.limit is None:
+        if f.target is not None:
+            f.context.append(f.target)
+        f.figures.append(Figure(f.extreme, None))
+        f.target, f.extreme, f.by, f.hint = None, "", None, ""
+        r.use(asked)
+    if f.extreme and f.by and f.target is None and not _asked_before(r):
+        _as_figure(r)
+    for n in range(len(r.items)):
+        if r.used[n]:
+            continue
+        atom = r.items[n]
+        if atom.kind == "operator":
+            if "distinct" in atom.kinds:
+                f.distinct = True
+            elif "which" in atom.kinds and atom.text in _WHEN:
+                f.when = True
+            elif not _NOTHING & set(atom.kinds):
+                return False
+            elif atom.text in ("who", "wer", "quien", "chi", "qui"):
+                f.who = True
+        elif r.names(n):
+            if not _mention(r, n):
+                return False
+        else:
+            return False
+    if f.ask in ("share", "ratio"):
+        return len(f.figures) == (2 if f.ask == "ratio" else 1) and not f.extreme
+    if f.extreme:
+        f.ask = "extreme"
+        return f.by is not None
+    f.ask = "figure" if f.figures else "list"
+    if f.figures and len(f.figures) == 1 and f.figures[0].func == "count":
+        f.ask = "count"
+    return bool(f.figures or f.target or f.shows)
+
+
+def _asked_before(r: Reader) -> bool:
+    """Whether something is asked for that has the extreme: "which pump has the highest power"."""
+    return any(r.names(n) for n in range(r.extreme_at))
+
+
+def _as_figure(r: Reader) -> None:
+    """ "What is the highest cost of inspections?": a figure over rows."""
+    f = r.frame
+    if f.by is not None and f.by.func == "none" and f.by.of is not None and f.limit is None:
+        f.figures.append(Figure(f.extreme, f.by.of))
+        f.extreme, f.by, f.hint = "", None, ""
+
+
+def _mention(r: Reader, n: int) -> bool:
+    f, atom = r.frame, r.items[n]
+    r.use(n)
+    asked = f.figures or f.ask in ("share", "ratio")
+    if r.numeric(atom) and not asked and f.target is None:
+        f.shows.append(atom)
+    elif atom.tables and (atom.kind == "table" or not asked or f.target is None):
+        if f.target is None and not asked:
+            f.target = atom
+        else:
+            f.context.append(atom)
+    elif asked and not f.extreme:
+        # A column that nothing is asked of says where, if only by one of its words.
+        if r.numeric(atom) or max(c.score for c in atom.columns) > 0.7:
+            return False
+        f.context.append(atom)
+    else:
+        f.shows.append(atom)
+    return True
