@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import sys
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import date, datetime
@@ -13,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "parsing"))
-from make import cells, xlsx
+from parsing.make import cells, xlsx
 
 from loresmith.errors import ParseError
 from loresmith.parsing import detect
