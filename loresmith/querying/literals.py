@@ -79,7 +79,7 @@ def _comparisons(tree: exp.Expression, catalog: Catalog) -> Iterator[tuple[Compa
             continue
         for other in others:
             literal, also = _bare(other)
-            if isinstance(literal, exp.Literal) and literal.is_string:
+            if isinstance(literal, exp.Literal):  # a number is compared as a text here
                 like = isinstance(node, exp.Like | exp.ILike)
                 yield Comparison(*known, str(literal.this), like, lowered or also), literal
 

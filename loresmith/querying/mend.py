@@ -3,12 +3,13 @@
 Small models know which columns a question is about, but not which table they stand in, and which alias
 stands for it: "T2.name" where T1 has the name, "SELECT region … FROM restaurant" where the region stands
 in another table. The name is mostly unique, and the way between the tables is known: so a column is
-given to the table of the FROM that has it, else its table is joined along the foreign keys.
+given to the table of the FROM that has it, else its table is joined along the foreign keys. What a
+result is ordered by is shown beside it.
 
-Promises: a statement whose names are all right comes back as it was; a table is joined only along
-foreign keys (or columns of the same name of which one identifies its rows and holds every value of the
-other); rows that a join multiplies are never counted or summed twice: they are counted by key, listed
-once, or the statement is refused.
+Promises: a statement whose names are all right comes back as it was, but for that; a table is joined
+only along foreign keys (or columns of the same name of which one identifies its rows and holds every
+value of the other); rows that a join multiplies are never counted or summed twice: they are counted by
+key, listed once, or the statement is refused.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ _GENERIC = frozenset(
     )
 )
 
+_SHOWN = 3
+
 
 def mended(sql: str, catalog: Catalog, connection: sqlite3.Connection) -> str:
     """The statement with its columns where they are; as it was where it cannot be read.
@@ -60,7 +63,29 @@ def mended(sql: str, catalog: Catalog, connection: sqlite3.Connection) -> str:
     changed = False
     for select in parsed.find_all(exp.Select):
         changed |= _Select(select, catalog, connection).mend()
+    if isinstance(parsed, exp.Select):
+        changed |= _show_order(parsed)
     return parsed.sql(dialect="sqlite") if changed else sql
+
+
+def _show_order(select: exp.Select) -> bool:
+    """Show the figure that a result is ordered by: "the three with the highest rating", with the rating."""
+    from sqlglot import exp
+
+    order = select.args.get("order")
+    if order is None or select.args.get("distinct") or len(select.expressions) > _SHOWN:
+        return False
+    shown = [item.unalias() for item in select.expressions]
+    names = {item.alias_or_name.casefold() for item in select.expressions}
+    changed = False
+    for ordered in order.expressions:
+        by = ordered.this
+        named = isinstance(by, exp.Column) and by.name.casefold() in names
+        if named or by in shown or isinstance(by, exp.Literal) or by.find(exp.Select):
+            continue
+        select.select(by.copy(), copy=False)
+        changed = True
+    return changed
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,19 @@ def test_a_sum_over_multiplied_rows_is_refused(world):
         put_right(world, "SELECT SUM(pumps.power) FROM pumps WHERE maintenance.hours > 4")
 
 
+def test_what_a_result_is_ordered_by_is_shown(world):
+    found = rows(world, "SELECT pump FROM pumps ORDER BY power DESC, pump LIMIT 1")
+    assert found == [("P-301", 22.5)]
+    found = rows(world, "SELECT pump FROM maintenance GROUP BY pump ORDER BY COUNT(*) DESC LIMIT 1")
+    assert found[0][1] == max(sum(m[1] == p[0] for m in MAINTENANCE) for p in PUMPS)
+    for same in (
+        "SELECT pump, power FROM pumps ORDER BY power",
+        "SELECT DISTINCT site FROM pumps ORDER BY power",
+        "SELECT COUNT(*) AS number FROM pumps ORDER BY 1",
+    ):
+        assert put_right(world, same) == same
+
+
 def test_tables_that_nothing_joins_are_refused(world):
     with pytest.raises(PlanError, match="joins"):
         put_right(world, "SELECT torques.thread FROM pumps")
@@ -147,6 +160,10 @@ def test_patterns_count_as_standing_where_they_match(world):
     assert spelled(world, "SELECT COUNT(*) FROM parts WHERE description LIKE '%seal%'")[1] == []
     assert spelled(world, "SELECT COUNT(*) FROM parts WHERE LOWER(description) = 'gear oil 5 l'")[1] == []
     assert "stands in" in spelled(world, "SELECT COUNT(*) FROM parts WHERE description LIKE '%Lubra%'")[1][0]
+
+
+def test_a_number_that_is_compared_with_a_text_must_stand_there(world):
+    assert spelled(world, "SELECT COUNT(*) FROM pumps WHERE model IN (1, 2)")[1] != []
 
 
 def test_dates_and_numbers_are_no_texts(world):
