@@ -1,0 +1,125 @@
+"""What the tables say of a question's atoms: which columns are amounts, dates, names of rows.
+
+A column's type does not tell whether it can be summed or what a row is called: ids, years and codes are
+integers too, and a price that happens to differ in every row identifies none.
+"""
+
+from __future__ import annotations
+
+import re
+
+from loresmith.querying.linking import Atom, ColumnLink, Links
+from loresmith.querying.naming import keys, stem
+from loresmith.querying.plan import Ref
+from loresmith.querying.vocabulary import LABELS
+from loresmith.tables.values import Catalog, Column, Table
+
+
+class View:
+    """What the tables say of a question's atoms."""
+
+    def __init__(self, links: Links, catalog: Catalog) -> None:
+        self.links, self.catalog = links, catalog
+        self.mentioned = {t for a in links.atoms for t, score in a.tables if score >= 0.8}
+        self.foreign = {(t.sql, f.column) for t in catalog.tables for f in t.foreign}
+        self.referred = {(f.to_table, f.to_column) for t in catalog.tables for f in t.foreign}
+
+    def column(self, ref: Ref | ColumnLink) -> Column:
+        table = self.catalog.table(ref.table)
+        column = table.column(ref.column) if table else None
+        if column is None:
+            raise KeyError(f"{ref.table}.{ref.column}")
+        return column
+
+    def bonus(self, table: str) -> float:
+        return 0.15 if table in self.mentioned else 0.0
+
+    def amount(self, link: ColumnLink | Ref) -> bool:
+        """A column of numbers that can be computed with: no key, no reference, no year."""
+        column = self.column(link)
+        if not column.numeric or (link.table, link.column) in self.foreign:
+            return False
+        table = self.catalog.table(link.table)
+        words = {w for name in (column.name, column.sql) for w in re.split(r"[\W_]+", name.casefold())}
+        coded = bool(_CODED & words) or (table is not None and link.column in table.keys)
+        coded = coded or (link.table, link.column) in self.referred or bool(_ID.fullmatch(column.sql))
+        return (not coded or bool(column.unit)) and not self.years(link)
+
+    def identifies(self, ref: Ref) -> bool:
+        """A column that says which row it is; an amount of which no two happen to be alike does not."""
+        column = self.column(ref)
+        return column.key and column.type in ("text", "integer") and not self.amount(ref)
+
+    def years(self, link: ColumnLink | Ref) -> bool:
+        """An integer column that holds years."""
+        column = self.column(link)
+        words = {*keys(column.name, "en"), *keys(column.name, self.links.language)}
+        named = bool(words & {"year", "jahr", "ano", "anno", "anne", "baujahr"})
+        low, high = column.low, column.high
+        fits = isinstance(low, int) and isinstance(high, int) and 1000 <= low <= high <= 2200
+        return column.type == "integer" and named and fits
+
+    def general(self, ref: Ref) -> bool:
+        """A column of dates (or years) that says when the row was, and nothing more of it."""
+        column = self.column(ref)
+        table = self.catalog.table(ref.table)
+        own = set(keys(table.name, "en")) | set(keys(table.sql, "en")) if table else set()
+        for name in (column.name, column.sql):
+            words = {w for w in re.split(r"[\W_]+", name.casefold()) if w and stem(w, "en") not in own}
+            if words and words <= (_WHEN if column.type != "integer" else _YEAR):
+                return True
+        return False
+
+    def numeric(self, atom: Atom) -> bool:
+        strongest = max((score for _, score in atom.tables), default=0.0)
+        return any(self.amount(c) and c.score >= strongest for c in atom.columns)
+
+    def dated(self, atom: Atom) -> bool:
+        return any(self.column(c).type in ("date", "datetime") or self.years(c) for c in atom.columns)
+
+    def label(self, table: Table) -> tuple[Ref, ...]:
+        """The columns that say which row of a table it is: its name, or its key, or, where there is but a
+        description, both."""
+        names = sorted(
+            (c for c in table.columns if c.type == "text" and self._names_rows(c)),
+            key=lambda c: (_described(c), not c.key, len(keys(c.name, "en"))),
+        )
+        code = self.key(table)
+        chosen = [Ref(table.sql, c.sql) for c in names[:1]]
+        told = bool(chosen) and not (_described(names[0]) and code and self.column(code).type == "text")
+        if code is not None and code not in chosen and not told:
+            chosen.insert(0, code)
+        return tuple(chosen)
+
+    def key(self, table: Table) -> Ref | None:
+        """The column that no two rows have alike and that is meant to be so."""
+        codes = [c for c in table.columns if c.key and c.type in ("text", "integer")]
+        codes = [c for c in codes if not self.amount(Ref(table.sql, c.sql))]
+        codes.sort(
+            key=lambda c: (not self._coded(c), c.sql not in table.keys, c.type != "text", c.low is None)
+        )
+        return Ref(table.sql, codes[0].sql) if codes else None
+
+    def _names_rows(self, column: Column) -> bool:
+        words = (keys(column.name, "en")[-1:], keys(column.name, self.links.language)[-1:])
+        return any(word and word[0] in _LABELS for word in words)
+
+    def _coded(self, column: Column) -> bool:
+        words = set(re.split(r"[\W_]+", f"{column.name} {column.sql}".casefold()))
+        return bool(_CODED & words) or bool(_ID.fullmatch(column.sql))
+
+
+def _described(column: Column) -> bool:
+    return keys(column.sql, "en")[-1:] not in [keys(word, "en") for word in ("name", "title")]
+
+
+_CODED = frozenset(
+    ("id", "ids", "code", "number", "no", "nr", "nummer", "codice", "codigo", "numero", "key", "zip", "plz")
+)
+_WHEN = frozenset(
+    ("date", "datum", "fecha", "data", "day", "tag", "time", "timestamp", "datetime", "month", "when", "on",
+     "zeit", "zeitpunkt", "moment", "jour", "created", "giorno")
+)  # fmt: skip
+_YEAR = frozenset(("year", "jahr", "ano", "año", "anno", "annee", "année"))
+_ID = re.compile(r"[a-z]{1,3}id")
+_LABELS = frozenset(stem for label in LABELS for stem in keys(label, "en")) | LABELS
