@@ -57,6 +57,21 @@ def locate(document: Document, start: int, end: int) -> Locator:
     )
 
 
+def row_at(document: Document, place: Locator) -> Block | None:
+    """The row of a table that stands at a place: by its span, else by its number or its key."""
+
+    def fits(block: Block) -> bool:
+        if place.start is not None:
+            return block.start <= place.start < block.end
+        if block.header or (place.sheet is not None and block.sheet != place.sheet):
+            return False
+        if place.row is not None:
+            return block.row == place.row
+        return place.key is not None and block.key == place.key
+
+    return next((block for block in document.blocks if block.kind == "row" and fits(block)), None)
+
+
 def heading_path(document: Document, start: int) -> tuple[str, ...]:
     """The headings open at character `start`, outermost first."""
     places = _places(document)

@@ -259,7 +259,8 @@ def _filled(found: Solution, language: str, pattern: str) -> str:
         l=bound,
         n=len(found.cells),
     )
-    return filled[:1].upper() + filled[1:]
+    # "iPhone" keeps its letter.
+    return filled if filled[1:2].isupper() else filled[:1].upper() + filled[1:]
 
 
 def _title(found: Solution, language: str) -> str:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from loresmith.errors import ParseError
+from loresmith.locate import locate, row_at
 from loresmith.parsing.render import render
 from loresmith.server.faults import ApiError
 from loresmith.server.workspace_api.shared import (
@@ -21,7 +22,7 @@ from loresmith.server.workspace_api.shared import (
     missing,
 )
 from loresmith.state import State
-from loresmith.types import Box, Hit, Passage, SearchMode
+from loresmith.types import Box, Hit, Locator, Passage, SearchMode
 
 router = APIRouter(tags=["search"], responses=ERRORS)
 
@@ -68,6 +69,37 @@ async def source(passage: PathName, here: Reader) -> dict[str, Any]:
     """`text` is the passage, verbatim, from character `start` of the document; `context` is what stands
     before and after it; `header` the column names of a table that was cut."""
     return await here.engine.run(source_of, here, passage)
+
+
+@router.get("/row", summary="The row of a table that a result rests on, in its place")
+async def row(
+    here: Reader,
+    document: Annotated[str, Query(min_length=1, max_length=2_000)],
+    start: Annotated[int | None, Query(ge=0)] = None,
+    sheet: Annotated[str | None, Query(max_length=200)] = None,
+    row: Annotated[int | None, Query(ge=1)] = None,
+    key: Annotated[str | None, Query(max_length=500)] = None,
+) -> dict[str, Any]:
+    """As /source has it, of the passage that holds the row, with the row as `quote`. A row is named as
+    `basis` of a result has it. 404: no passage holds it, as the later ones of a long table."""
+    place = Locator(start=start, sheet=sheet, row=row, key=key)
+    return await here.engine.run(_row_of, here, document, place)
+
+
+def _row_of(here: Here, document: str, place: Locator) -> dict[str, Any]:
+    info = here.info(document)
+    with State.open(here.folder.state_path) as state:
+        known = state.document(info.id)
+    block = row_at(known, place)
+    if block is None:
+        raise missing("row", place.describe() or place.key or document)
+    for passage in here.engine.expert.passages_of(info.id):
+        span = passage.locator
+        if (span.start or 0) <= block.start and block.end <= (span.end or 0):
+            exact = locate(known, block.start, block.end)
+            quote = known.text[block.start : block.end]
+            return source_of(here, passage.id) | {"quote": quote, "locator": exact.to_dict()}
+    raise missing("row", place.describe() or place.key or document)
 
 
 def source_of(here: Here, passage: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import { post } from "./api.js";
 import { button, el, icon, replace, toast } from "./dom.js";
-import { attempt, saying } from "./parts.js";
+import { attempt, problem, saying } from "./parts.js";
 import { open as openSource } from "./source.js";
 import { duration, number, percent, place, t, word } from "./texts.js";
 
@@ -85,11 +85,21 @@ function finished(answer, question, { compact, onall }) {
   return [
     said,
     alone && !compact ? el("p", { class: "caution" }, t("ask.alone")) : null,
+    answer.result && !answer.abstained ? fromTables(answer.result, cited, compact) : null,
     sources(cited),
     answer.abstained && !compact ? nearest(answer) : null,
     dropped(answer.dropped),
     compact ? el("p", { class: "meta" }, meta(answer)) : foot(answer, question, cited, onall),
   ];
+}
+
+/** The result of a query is drawn by a module of its own, loaded when there is one. */
+function fromTables(result, cited, compact) {
+  const node = el("div", {});
+  import("./result.js").then(({ resulting }) => node.replaceChildren(resulting(result, {
+    compact, title: (document) => cited.titles.get(document) || fileName(document),
+  }))).catch((error) => replace(node, problem(error)));
+  return node;
 }
 
 function sources(cited) {
@@ -129,7 +139,8 @@ const total = (seconds = {}) => Object.values(seconds).reduce((sum, value) => su
 
 function meta(answer) {
   const seconds = total(answer.seconds);
-  return [word("arm", answer.arm), seconds ? duration(seconds) : ""].filter(Boolean).join(" · ");
+  const via = answer.result && !answer.abstained ? t(answer.via === "both" ? "via.both" : "via.tables") : "";
+  return [word("arm", answer.arm), via, seconds ? duration(seconds) : ""].filter(Boolean).join(" · ");
 }
 
 // --- below the answer -----------------------------------------------------------------------------

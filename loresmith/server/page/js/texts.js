@@ -105,6 +105,7 @@ export function place(locator = {}) {
   if (locator.sheet !== undefined) parts.push(t("place.sheet", { name: locator.sheet }));
   if (locator.row !== undefined) parts.push(t("place.row", { n: locator.row }));
   if (locator.line !== undefined && locator.row === undefined) parts.push(t("place.line", { n: locator.line }));
+  if (locator.key !== undefined && locator.row === undefined) parts.push(t("place.key", { key: locator.key }));
   if (!parts.length && locator.heading) parts.push(`“${locator.heading}”`);
   return parts.join(", ");
 }
