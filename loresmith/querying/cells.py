@@ -1,0 +1,153 @@
+"""Readings of spans of a question as cells of the tables: whole, in another form, or in part."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from loresmith.querying import vocabulary
+from loresmith.querying.atoms import Atom, Reading, ValueLink, Word, text_of
+from loresmith.querying.naming import stem
+from loresmith.tables.names import fold
+from loresmith.tables.store import lookup
+from loresmith.tables.values import Catalog, ValueHit
+
+_LONGEST_VALUE = 8
+_MANY = 40
+"""A value that stands in more columns than this says nothing."""
+QUOTED = re.compile(r"\"([^\"]+)\"|“([^”“]+)[”“]|„([^“”„]+)[“”]|«([^»]+)»|(?<!\w)['‘]([^'‘’]+)['’](?!\w)")
+
+
+def valued(
+    question: str, words: Sequence[Word], catalog: Catalog, connection: sqlite3.Connection, language: str
+) -> Iterator[Reading]:
+    windows: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for first in range(len(words)):
+        for last in range(first + 1, min(len(words), first + _LONGEST_VALUE) + 1):
+            windows[text_of(words, first, last)].append((first, last))
+    hits: dict[str, list[ValueHit]] = defaultdict(list)
+    for hit in lookup(connection, list(windows), catalog):
+        hits[fold(hit.value)].append(hit)
+    quoted = _quotes(question, words)
+    yield from _inflected(words, catalog, language)
+    for text, places in windows.items():
+        found = hits.get(text, [])
+        if not found or len(found) > _MANY * 4:
+            continue
+        for first, last in places:
+            window = words[first:last]
+            if any(w.quoted for w in window) and (first, last) not in quoted:
+                continue
+            worth = _value_worth(question, window, found, (first, last) in quoted, language)
+            if worth > 0:
+                links = tuple(ValueLink(h.table, h.column, h.value, h.count, first, last) for h in found)
+                yield Reading(Atom("value", first, last, text, values=links), worth)
+    for first, last in quoted:
+        atom = Atom("quote", first, last, question[words[first].start : words[last - 1].end])
+        yield Reading(atom, (last - first) * 0.9)
+
+
+def _inflected(words: Sequence[Word], catalog: Catalog, language: str) -> Iterator[Reading]:
+    """Values in another form: "inspections" for "inspection", of columns of which all values are known."""
+    known: dict[str, list[ValueLink]] = defaultdict(list)
+    for table in catalog.tables:
+        for column in table.columns:
+            if column.type != "text" or column.distinct > len(column.frequent):
+                continue
+            for value in column.frequent:
+                stems = " ".join(stem(w, language) for w in fold(value).split())
+                if stems and not stems.isdigit():
+                    known[stems].append(ValueLink(table.sql, column.sql, value, 0, 0, 0))
+    plain = vocabulary.glue(language)
+    for first in range(len(words)):
+        for last in range(first + 1, min(len(words), first + 5) + 1):
+            window = words[first:last]
+            text = text_of(words, first, last)
+            links = [v for v in known.get(" ".join(w.stem for w in window), ()) if fold(v.value) != text]
+            if not links or any(w.quoted for w in window) or all(w.folded in plain for w in window):
+                continue
+            found = tuple(replace(v, first=first, last=last) for v in links)
+            yield Reading(Atom("value", first, last, text, values=found), 1.02 * len(window))
+
+
+def _quotes(question: str, words: Sequence[Word]) -> list[tuple[int, int]]:
+    found = []
+    for match in QUOTED.finditer(question):
+        inside = [n for n, w in enumerate(words) if match.start() <= w.start and w.end <= match.end()]
+        if inside:
+            found.append((inside[0], inside[-1] + 1))
+    return found
+
+
+def _value_worth(
+    question: str, window: Sequence[Word], hits: Sequence[ValueHit], quoted: bool, language: str
+) -> float:
+    """What it is worth to read words as a value: less where they are ordinary words."""
+    if quoted:
+        return len(window) * 2.0
+    as_written = question[window[0].start : window[-1].end]
+    plain = vocabulary.glue(language)
+    ordinary = all(w.folded in plain or (w.folded,) in vocabulary.operators(language) for w in window)
+    exact = any(h.value == as_written for h in hits)
+    marked = any(c.isdigit() or c.isupper() for c in as_written) and window[0].start > 0
+    if ordinary or all(len(w.folded) < 2 for w in window):
+        # "in" is Indiana only where it stands as "IN".
+        return 1.15 * len(window) if exact and as_written.isupper() and len(as_written) > 1 else 0.0
+    if as_written.isdecimal() and (len(as_written) < 3 or as_written[0] != "0"):
+        return 1.1  # a number before it is a text of digits
+    per_word = 1.3 if exact and (marked or len(window) > 1) else 1.25 if len(window) > 1 or marked else 1.06
+    return per_word * len(window) + 0.02 * len(window) ** 2
+
+
+def in_part(
+    question: str,
+    words: Sequence[Word],
+    atoms: Sequence[Atom],
+    catalog: Catalog,
+    connection: sqlite3.Connection,
+    language: str,
+) -> list[Reading]:
+    """Values of which the question says the beginning ("seal ring"), or one name of ("Lee")."""
+    unknown = {a.first for a in atoms if a.kind == "unknown"}
+    plain = vocabulary.glue(language)
+    found = []
+    for first in sorted(unknown):
+        for last in range(min(len(words), first + 4), first, -1):
+            window = words[first:last]
+            text = text_of(words, first, last)
+            if any(w.quoted for w in window) or len(text) < 3 or window[-1].folded in plain or text.isdigit():
+                continue
+            as_written = question[window[0].start : window[-1].end]
+            proper = first > 0 and (as_written[0].isupper() or any(c.isdigit() for c in as_written))
+            one = text.removesuffix("s")
+            begins = connection.execute(
+                "SELECT table_name, column_name, value, count FROM _values "
+                "WHERE folded > ? AND folded < ? OR folded > ? AND folded < ? LIMIT 60",
+                (text + " ", text + "!", one + " ", one + "!"),
+            ).fetchall()
+            if len(window) == 1 and len(text) < 4:
+                begins = []
+            rows = begins
+            if not rows and proper:
+                rows = connection.execute(
+                    "SELECT table_name, column_name, value, count FROM _values "
+                    "WHERE ' ' || folded || ' ' LIKE '% ' || ? || ' %' LIMIT 60",
+                    (text,),
+                ).fetchall()
+                if len({fold(row[2]) for row in rows}) > 1:
+                    rows = []  # whose name it is, nobody can say
+            hits = [
+                ValueHit(*row)
+                for row in rows
+                if (t := catalog.table(row[0])) is not None and t.column(row[1]) is not None
+            ]
+            if hits and len(rows) < 60:
+                links = tuple(
+                    ValueLink(h.table, h.column, h.value, h.count, first, last, whole=False) for h in hits
+                )
+                found.append(Reading(Atom("value", first, last, text, values=links), 1.0 * len(window)))
+                break
+    return found
