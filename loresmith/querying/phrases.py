@@ -8,6 +8,7 @@ LANGUAGES = ("en", "de", "es", "it", "fr")
 _TABLE: Mapping[str, tuple[str, str, str, str, str]] = {
     # what                 en, de, es, it, fr; {0}, {1} stand for what it is said of
     "rows": ("number of rows", "Anzahl der Zeilen", "número de filas", "numero di righe", "nombre de lignes"),
+    "beside": ("where there is one", "wo es sie gibt", "donde exista", "dove esiste", "s'il y en a"),
     "row": ("a row", "eine Zeile", "una fila", "una riga", "une ligne"),
     "count": ("number of {0}", "Anzahl {0}", "número de {0}", "numero di {0}", "nombre de {0}"),
     "different": (
