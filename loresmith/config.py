@@ -39,6 +39,10 @@ class SourceEntry(Section):
     tables: list[str] = []
     since: dict[str, str] = {}
 
+    def shown(self) -> dict[str, Any]:
+        """What a list of sources shows: of a database also what is read of it."""
+        return self.model_dump(exclude={n for n in ("tables", "since") if not getattr(self, n)})
+
 
 class ModelSection(Section):
     """The language model that answers.

@@ -278,7 +278,7 @@ def add_source(body: NewSource, here: Owner) -> dict[str, Any]:
             raise ApiError(422, "That is where Loresmith keeps its own files.", "uri", param="uri")
     with toml_edited(here) as folder:
         added = folders.add_sources(folder, [uri], body.labels)
-    return {"sources": [source.model_dump() for source in added.config.sources], "next": "sync"}
+    return {"sources": [source.shown() for source in added.config.sources], "next": "sync"}
 
 
 @router.delete("/sources", summary="Take a source off the list")
@@ -289,4 +289,4 @@ def remove_source(here: Owner, uri: Annotated[str, Query(min_length=1, max_lengt
             left = folders.remove_source(folder, uri)
     except UsageError as error:
         raise ApiError(404, str(error), "not_found", param="uri") from error
-    return {"sources": [source.model_dump() for source in left.config.sources], "next": "sync"}
+    return {"sources": [source.shown() for source in left.config.sources], "next": "sync"}
