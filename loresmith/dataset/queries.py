@@ -25,7 +25,7 @@ from loresmith.config import DatasetSection
 from loresmith.dataset.duplicates import normal
 from loresmith.dataset.example import Example
 from loresmith.dataset.queries_proof import Proof, Tables, proved
-from loresmith.errors import PlanError, StorageError
+from loresmith.errors import PlanError, StorageError, Unsound
 from loresmith.language import detect
 from loresmith.querying import prompt
 from loresmith.tables.store import connect
@@ -129,8 +129,11 @@ def _made(tables: Tables, needed: frozenset[str], room: int, settings: DatasetSe
             links = _links(asked, tables)
             if _read_otherwise(asked, links, proof, tables):
                 continue
-            found.append(_row(asked, links, proof, tables, languages[meaning.rows.sql]))
-            if sum(row.fact == found[-1].fact for row in found[-each:]) >= each:
+            row = _row(asked, links, proof, tables, languages[meaning.rows.sql])
+            if row is None:
+                continue
+            found.append(row)
+            if sum(other.fact == row.fact for other in found[-each:]) >= each:
                 break
     return found[:room]
 
@@ -215,6 +218,8 @@ def settle(example: Example, tables: Tables | None) -> Example | str:
     # What a reader of just these tables sees, so that the prompt shows no more.
     seen = Tables(tables.path, narrowed.catalog.visible(labels), tables.store)
     row = _row(example.question, _links(example.question, seen), proof, seen, example.language)
+    if row is None:
+        return "query: what it reads is more than the prompt of a model with an adapter shows"
     return replace(
         row,
         origin=example.origin,
@@ -252,9 +257,16 @@ def _links(question: str, tables: Tables) -> Links:
     return link(question, tables.catalog, tables.store)
 
 
-def _row(question: str, links: Links, proof: Proof, tables: Tables, language: str) -> Example:
-    """The request as `querying.ask` puts it to a model with an adapter, and the query."""
+def _row(question: str, links: Links, proof: Proof, tables: Tables, language: str) -> Example | None:
+    """The request as `querying.ask` puts it to a model with an adapter, and the query; None where the
+    request does not show all that the query reads."""
+    from loresmith.querying.check import check
+
     seen = prompt.shown(tables.catalog, links, prompt.TUNED_BUDGET)
+    try:
+        check(proof.sql, seen)
+    except Unsound:
+        return None
     asked = prompt.messages(question, seen, links, budget=prompt.TUNED_BUDGET)
     used = [_table(name, tables) for name in proof.checked.tables]
     documents = tuple(dict.fromkeys(t.document for t in used))
