@@ -29,7 +29,7 @@ op ::= " " [-+*/%|] "|"? " "
 compare ::= " " ("=" | "<>" | "!=" | "<=" | ">=" | "<" | ">") " "
 value ::= column | literal
 values ::= value (op value){0,2}
-aggregate ::= (AGGREGATES) "(" ("*" | "DISTINCT "? (values | case)) ")"
+aggregate ::= (AGGREGATES) "(" ("*" | "DISTINCT "? (values | case)) ")" (" FILTER(WHERE " flat ")")?
 plain ::= (FUNCTIONS) "(" values (", " values){0,2} ")"
 cast ::= "CAST(" (aggregate | plain | column) " AS " ("REAL" | "INTEGER") ")"
 part ::= column | literal | aggregate | cast
@@ -62,8 +62,9 @@ from# ::= table <alias> <derived>
 """
 
 # What a query may call its own columns. A free choice would let it name columns that do not exist.
-NAMES = ("count", "number", "total", "average", "highest", "lowest", "ratio", "percentage", "difference",
-         "duration", "result", "period", "first", "last")  # fmt: skip
+NAMES = ("count", "number", "total", "average", "highest", "lowest", "ratio", "percent", "difference",
+         "duration", "result", "period", "year", "month", "day", "first", "last")  # fmt: skip
+PREFIXES = ("sum_", "avg_", "min_", "max_", "count_", "count_distinct_")  # as code names its measures
 
 
 def sql_grammar(catalog: Catalog, *, joins: bool = True) -> str:
@@ -87,7 +88,7 @@ def sql_grammar(catalog: Catalog, *, joins: bool = True) -> str:
     aliased = ['alias "." any'] if joins else []
     rules.append("column ::= " + " | ".join(["any", *own, *aliased]))
     rules.append("alias ::= [a-zA-Z] [a-z0-9]?")
-    rules.append(f"name ::= {_choice(NAMES)}")
+    rules.append(f'name ::= ({_choice(NAMES)} | ({_choice(PREFIXES)}) any) ("_" [2-9]?)?')
     return "\n".join(rules) + "\n"
 
 

@@ -119,6 +119,7 @@ class _Select:
                 self._give(column, alias)
         if self.multiplied:
             self._once(base)
+        self._with_empty()
         return self.changed
 
     def _read(self, select: exp.Select) -> list[_Source]:
@@ -158,8 +159,10 @@ class _Select:
             near = [s for s in (*self.sources, *self.outer) if s.alias.casefold() == alias]
             if near and (near[0].table is None or near[0].table.column(name)):
                 return
+        named = self.catalog.table(alias) if alias else None
+        meant = named is not None and named.column(name) is not None
         own = [s for s in self.sources if s.table is not None and s.table.column(name)]
-        if own:
+        if own and not meant:
             if alias or len(own) > 1:
                 self._give(column, own[0].alias)
             else:
@@ -167,11 +170,9 @@ class _Select:
             return
         if any(s.table is None for s in self.sources):
             return  # a query in the FROM may have it: check knows
-        if any(s.table is not None and s.table.column(name) for s in self.outer):
+        if not meant and any(s.table is not None and s.table.column(name) for s in self.outer):
             return
-        named = self.catalog.table(alias) if alias else None
-        having = [named] if named is not None and named.column(name) else []
-        having = having or [t for t in self.catalog.tables if t.column(name)]
+        having = [t for t in self.catalog.tables if t.column(name) and (t is named or not meant)]
         if having:
             self._give(column, self._join(having).sql)
 
@@ -253,6 +254,36 @@ class _Select:
         )
         return missing.fetchone() is None
 
+    def _with_empty(self) -> None:
+        """NOT IN a query's rows holds for an empty cell too, which SQL alone would not say; and one empty
+        cell among those rows does not make it hold for none."""
+        from sqlglot import exp
+
+        for node in self.select.find_all(exp.In):
+            inner = node.args.get("query")
+            column = node.this
+            if not isinstance(node.parent, exp.Not) or inner is None or not isinstance(column, exp.Column):
+                continue
+            if node.find_ancestor(exp.Select) is not self.select:
+                continue
+            query = inner.this if isinstance(inner, exp.Subquery) else inner
+            if not isinstance(query, exp.Select) or len(query.expressions) != 1:
+                continue
+            listed = query.expressions[0].unalias()
+            if isinstance(listed, exp.Column) and self._empty(listed.name):
+                query.where(exp.Not(this=exp.Is(this=listed.copy(), expression=exp.Null())), copy=False)
+                self.changed = True
+            if self._empty(column.name):
+                missing = exp.Is(this=column.copy(), expression=exp.Null())
+                whole = node.parent
+                whole.replace(exp.Paren(this=exp.Or(this=missing, expression=whole.copy())))
+                self.changed = True
+
+    def _empty(self, name: str) -> bool:
+        """Whether a column of this name has empty cells."""
+        columns = (table.column(name) for table in self.catalog.tables)
+        return any(column is not None and column.nulls for column in columns)
+
     def _once(self, base: Table) -> None:
         """Count each row of the first table once although joins multiply them."""
         from sqlglot import exp
@@ -262,7 +293,9 @@ class _Select:
             if not self.select.args.get("group"):
                 self.select.distinct(copy=False)
             return
-        key = base.keys[0] if len(base.keys) == 1 else next((c.sql for c in base.columns if c.key), "")
+        keys = [c for c in base.columns if c.key or base.keys == (c.sql,)]
+        keys.sort(key=lambda c: c.type != "integer")
+        key = keys[0].sql if keys else ""
         for figure in figures:
             if isinstance(figure, exp.Min | exp.Max) or isinstance(figure.this, exp.Distinct):
                 continue

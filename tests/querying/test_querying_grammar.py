@@ -147,3 +147,34 @@ def test_names_with_quotes_cannot_break_the_grammar():
     from loresmith.querying import grammar
 
     assert grammar._literal('a"b\\') == json.dumps('a"b\\')
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How many hours of maintenance by technician in 2023, highest first?",
+        "What percentage of pumps are in Köln?",
+        "How many inspections per year?",
+        "How many different models of pumps are there?",
+        "Which pumps had no maintenance?",
+        "Average cost of an oil change by site",
+        "Top 3 parts by unit price",
+        "Which technicians worked more than 20 hours?",
+    ],
+)
+def test_what_code_writes_is_taken_since_adapters_learn_it(tmp_path, question):
+    from contextlib import closing
+
+    from loresmith.querying.linking import link
+    from loresmith.querying.plan import to_sql
+    from loresmith.querying.understand import plans
+    from loresmith.tables.store import connect
+
+    path, catalog = maintenance_world(tmp_path)
+    grammar = Grammar(sql_grammar(catalog))
+    with closing(connect(path)) as connection:
+        found = plans(question, link(question, catalog, connection), catalog)
+    assert found
+    for plan in found:
+        sql = to_sql(plan, catalog)
+        assert grammar.takes(sql), sql

@@ -102,6 +102,33 @@ def test_what_a_result_is_ordered_by_is_shown(world):
         assert put_right(world, same) == same
 
 
+def test_a_table_that_is_named_but_not_there_is_joined_rather_than_another_taken(world):
+    sql = put_right(
+        world,
+        "SELECT maintenance.pump FROM maintenance WHERE pumps.model = 'Aqua 40' AND pumps.pump = 'P-100'",
+    )
+    assert "JOIN pumps" in sql
+    assert "pumps.pump = 'P-100'" in sql
+    within = "SELECT technician FROM maintenance WHERE parts.supplier = 'Lubra'"
+    inner = put_right(world, f"SELECT name FROM technicians WHERE name IN ({within})")
+    assert "JOIN parts ON maintenance.part = parts.part_no WHERE parts.supplier = 'Lubra'" in inner
+
+
+def test_empty_cells_are_not_in_anything(world):
+    found = rows(
+        world,
+        "SELECT COUNT(*) FROM maintenance WHERE part NOT IN (SELECT part_no FROM parts WHERE stock > 20)",
+    )
+    assert found == [(sum(m[6] not in ("00417", "00418", "01201") for m in MAINTENANCE),)]
+    none = rows(
+        world,
+        "SELECT part_no FROM parts WHERE part_no NOT IN (SELECT part FROM maintenance) ORDER BY part_no",
+    )
+    used = {m[6] for m in MAINTENANCE}
+    assert [r[0] for r in none] == ["00418", "01200", "09000"]
+    assert None in used
+
+
 def test_tables_that_nothing_joins_are_refused(world):
     with pytest.raises(PlanError, match="joins"):
         put_right(world, "SELECT torques.thread FROM pumps")
