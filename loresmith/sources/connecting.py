@@ -230,6 +230,11 @@ def connect_failure(kind: str, text: str) -> tuple[str, str]:
         return f"the database admits nobody from here ({text}).", "Ask its administrator."
     if ("does not exist" in lowered and "database" in lowered) or "unknown database" in lowered:
         return f"there is no such database ({text}).", "Check the name after the host."
+    if "cryptography" in lowered:
+        return (
+            "the server asks for the password in a way that needs the package cryptography.",
+            "Install it with: pip install 'pymysql[rsa]'",
+        )
     if "locked" in lowered:
         return (
             "the database is locked by another program.",

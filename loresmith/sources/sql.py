@@ -46,7 +46,7 @@ def scan_database(spec: SourceSpec, prefix: str, folder: Path) -> Iterator[Sourc
         place.mkdir(parents=True, exist_ok=True)
     with Database(spec.uri) as database:
         listed, views, default = _listed(database)
-        waiting = list(spec.tables) or listed
+        waiting = list(dict.fromkeys(spec.tables)) or listed
         if not waiting:
             some = f"Its views: {', '.join(views[:20])}." if views else "Check user and database."
             raise SourceError(

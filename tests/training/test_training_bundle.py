@@ -257,6 +257,15 @@ def put(name, content, mode=0o100644):
     return change
 
 
+def test_no_database_is_packed_or_named(plant, tmp_path):
+    """An address with ${NAME} in it would send a variable of the receiver's to a host of the sender's."""
+    folders.add_sources(plant, ["postgresql://reader:${STOCK_PASSWORD}@db.internal/stock"])
+    done = pack(folders.open_dir(plant.root), tmp_path / "b.loresmith", parts=["documents"])
+    assert "The database stock is not packed: whoever has access to it adds it." in done.notes
+    with zipfile.ZipFile(done.path) as archive:
+        assert all(b"db.internal" not in archive.read(name) for name in archive.namelist())
+
+
 ATTACKS = {
     "out of the folder": put("documents/../../evil.txt", b"x"),
     "absolute": put("/tmp/evil.txt", b"x"),
