@@ -28,7 +28,7 @@ import string
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -155,10 +155,12 @@ def page(context: dict[str, Any]) -> str:
 class Arms:
     """A workspace of all contexts, and the ways to answer from it."""
 
-    def __init__(self, folder: Path, contexts: Sequence[dict[str, Any]], model: str, threads: int) -> None:
+    def __init__(
+        self, folder: Path, contexts: Mapping[int, dict[str, Any]], model: str, threads: int
+    ) -> None:
         source = folder / "pages"
         source.mkdir()
-        for number, context in enumerate(contexts):
+        for number, context in contexts.items():
             (source / f"{number:04}.html").write_text(page(context), encoding="utf-8")
         settings = {"model.name": model, "model.threads": threads}
         self.workspace = Workspace.create(folder / "work", settings)
@@ -241,7 +243,8 @@ def main() -> None:
     wanted = options.arms.split(",") if options.arms else list(ARMS if options.model != "none" else ARMS[:2])
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        arms = Arms(Path(folder), contexts, options.model, options.threads)
+        asked = {number: contexts[number] for number, _ in questions}
+        arms = Arms(Path(folder), asked, options.model, options.threads)
         try:
             for name in wanted:
                 rows += run(name, getattr(arms, name), questions, contexts)
