@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from loresmith.querying import conditions, groupings
+from loresmith.querying import clauses, groupings
 from loresmith.querying.frames import Figure, Frame, Reader
 from loresmith.querying.groupings import TOP
 from loresmith.querying.linking import Atom, Links
@@ -32,7 +32,7 @@ def frame(links: Links, numeric: Callable[[Atom], bool], dated: Callable[[Atom],
     reader = Reader(links, numeric, dated)
     # Comparisons before values before groups: "by" is a group only where no value follows.
     steps = (
-        groupings.turned, conditions.comparisons, conditions.dates, conditions.values, conditions.absences,
+        groupings.turned, clauses.comparisons, clauses.dates, clauses.values, clauses.absences,
         groupings.orders, groupings.groups, groupings.share, groupings.several,
         extremes, figures, rest,
     )  # fmt: skip

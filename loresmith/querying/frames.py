@@ -1,6 +1,6 @@
 """The shape of a question: what is asked, of what, under which conditions; no table is chosen yet.
 
-    Links -> Reader -> (conditions, then groupings, then asking) -> Frame
+    Links -> Reader -> (clauses, then groupings, then asking) -> Frame
 
 The atoms of the question are read once for every part of the shape; what was read is used up. A frame
 exists only where every operator, name, value, number and date has found its part.

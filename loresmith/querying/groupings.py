@@ -1,6 +1,6 @@
 """Orders, groups, shares and ratios of a question.
 
-As in conditions.py: False means that something looked like one and could not be read.
+As in clauses.py: False means that something looked like one and could not be read.
 """
 
 from __future__ import annotations
