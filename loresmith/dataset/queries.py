@@ -219,7 +219,10 @@ def settle(example: Example, tables: Tables | None) -> Example | str:
     seen = Tables(tables.path, narrowed.catalog.visible(labels), tables.store)
     row = _row(example.question, _links(example.question, seen), proof, seen, example.language)
     if row is None:
-        return "query: what it reads is more than the prompt of a model with an adapter shows"
+        return (
+            f"query: nothing in the question leads to {', '.join(proof.checked.tables)}, so the short prompt "
+            "of a model with an adapter does not show all that is read: name a column or a value"
+        )
     return replace(
         row,
         origin=example.origin,
