@@ -79,7 +79,7 @@ def link(
     if any(a.kind == "unknown" for a in atoms):
         spans += cells.in_part(question, words, atoms, catalog, connection, language)
         atoms = _cover(words, spans, language)
-    return _links(question, language, words, atoms, ranked_tables)
+    return _links(question, language, words, atoms, ranked_tables, catalog)
 
 
 def language_of(question: str) -> str:
@@ -186,9 +186,15 @@ def _cover(words: Sequence[Word], readings: Sequence[Reading], language: str) ->
 
 
 def _links(
-    question: str, language: str, words: tuple[Word, ...], atoms: tuple[Atom, ...], ranked: Sequence[str]
+    question: str,
+    language: str,
+    words: tuple[Word, ...],
+    atoms: tuple[Atom, ...],
+    ranked: Sequence[str],
+    catalog: Catalog,
 ) -> Links:
     scores: dict[str, float] = defaultdict(float)
+    place = {table.sql: n for n, table in enumerate(catalog.tables)}
     for atom in atoms:
         here: dict[str, float] = {}
         for table, score in atom.tables:
@@ -209,7 +215,9 @@ def _links(
         words=words,
         tables=tuple(sorted(scores.items(), key=lambda t: -t[1])),
         columns=tuple(sorted((c for a in atoms for c in a.columns), key=lambda c: -c.score)),
-        values=tuple(v for a in atoms for v in a.values),
+        values=tuple(
+            v for a in atoms for v in sorted(a.values, key=lambda v: (-scores[v.table], place[v.table]))
+        ),
         numbers=tuple(a.number for a in atoms if a.number),
         dates=tuple(a.date for a in atoms if a.date),
         operators=tuple(Operator(a.kinds, a.first, a.last) for a in with_signs if a.kind == "operator"),
