@@ -179,7 +179,7 @@ def by_model(
     budget: int = prompt.BUDGET,
 ) -> tuple[Sound | None, str]:
     """The result of the model's query, repaired at most twice; None with the reason."""
-    if reason := judge.hopeless(attempt.links):
+    if reason := judge.hopeless(attempt.question, attempt.links, attempt.catalog, attempt.facts):
         return None, reason
     tuned = budget <= prompt.TUNED_BUDGET
     way = way or ("sql" if tuned else "table")
