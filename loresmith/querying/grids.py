@@ -110,11 +110,13 @@ def of(document: Document, table: str) -> Grid | None:
     heads, corner = _heads(top, width)
     before, after, caption = _around(document, blocks)
     comma = uses_comma([c for row in body for c in row[1:]])
-    scale = _scale(corner, heads, before, after)
+    numbers = [c for row in body for c in row[1:]]
+    scale = _scale(corner, heads)
     if _percents(body):
         scale = "percent"
     elif not scale:
-        scale = _repeated([c for row in body for c in row[1:]], [*before, *after], comma)
+        told = (in_prose(text) for text in (*before, *after))
+        scale = _repeated(numbers, [*before, *after], comma) or next((found for found in told if found), "")
     made = _rows(document, blocks[first:], body, heads, scale, comma)
     if not any(c and c.number is not None for row in made for c in row.cells):
         return None
@@ -354,15 +356,13 @@ def _around(document: Document, blocks: Sequence[Block]) -> tuple[list[str], lis
     )
 
 
-def _scale(corner: Sequence[str], heads: Sequence[str], before: Sequence[str], after: Sequence[str]) -> Scale:
-    """Of the table as a whole: its corner, its heads, then the nearest text that says "in …"."""
+def _scale(corner: Sequence[str], heads: Sequence[str]) -> Scale:
+    """Of the table as a whole, as its corner or its heads name it."""
     for text in corner:
         if found := named(text):
             return found
     told = {found for head in heads[1:] if (found := named(head)) and found != "percent"}
-    if len(told) == 1:
-        return told.pop()
-    return next((found for text in (*before, *after) if (found := in_prose(text))), "")
+    return told.pop() if len(told) == 1 else ""
 
 
 def _percents(body: Sequence[Sequence[str]]) -> bool:

@@ -19,14 +19,14 @@ _SCALES: tuple[tuple[Scale, str], ...] = (
     (
         "million",
         rf"millions?\b|\bmillion(?:en|es|i)\b|\bmillones\b|\bmilioni\b|\bmio\b|\bmn\b|\bmm\b"
-        rf"|{_CURRENCY}\s?m(?:n|m)?\b|\bm{_CURRENCY}|\bm(?:eur|usd|gbp)\b"
+        rf"|{_CURRENCY}\s?['’]?m(?:n|m)?\b|\bm{_CURRENCY}|\bm(?:eur|usd|gbp)\b"
         r"|\b(?:eur|usd|gbp|chf|dkk|sek|nok) ?m\b|000[.,]000s?\b",
     ),
     (
         "thousand",
         rf"thousands?\b|\btausend\b|\btsd\b|\bmiles\b|\bmigliaia\b|\bmilliers\b|['’]\s?000s?\b"
         rf"|{_CURRENCY}\s?000s?\b|\(000s?\)|{_CURRENCY}\s?k\b|\bk{_CURRENCY}|\bt{_CURRENCY}|\bteur\b|\bkeur\b"
-        r"|\b000s\b",
+        r"|\b000['’]?s\b|\bin 000\b|\bk(?:usd|eur)\b|\bkgbp\b",
     ),
 )
 _PERCENT = re.compile(r"%|\bper\s?cent\b|\bpercent(?:age)?\b|\bprozent\b|\bpor ciento\b|\bpercentuale\b")
@@ -37,10 +37,10 @@ _PLAIN = re.compile(
     r"|\(days?\)|\bnumber of (?:employees|stores|locations|customers|countries)\b|\(x\)"
 )
 _PROSE = re.compile(
-    r"(?:\b(?:in|of|are|expressed in|stated in|presented in|amounts in|dollars in)\s+"
-    r"(?:(?:u\.?s\.?|us|nt|new|taiwan|canadian|australian|dollars?|euros?|pounds?|sterling|rmb|of|the|\$|€|£)"
-    r"\s+){0,4}[$€£]?\s?(?P<plural>thousands|millions|billions)\b"
-    r"|\(\s*(?:in\s+)?(?P<bracket>[^()]{0,40}?(?:thousands?|millions?|billions?|['’]000s?|\$000s?|[$€£]m))[^()]{0,80}\)"
+    r"(?:\bin\s+(?:(?:u\.?s\.?|us|nt|new|taiwan|canadian|australian|dollars?|euros?|pounds?|sterling|rmb|usd|eur"
+    r"|gbp|chf|us\$|\$|€|£)\s+){0,4}[$€£]?\s?(?P<plural>thousands|millions|billions)\b"
+    r"|\bin (?:[$€£]|us\$|eur|usd|gbp|chf|euro)\s?(?P<single>thousand|million|billion|000|'000)\b"
+    r"|\(\s*(?:in\s+)?(?P<bracket>[^()]{0,40}?(?:thousands?|millions?|billions?|['’]000s?|\$000s?|000['’]?s|[$€£]m))[^()]{0,80}\)"
     r"|\bin (?P<german>tausend|tsd|mio|millionen|mrd|milliarden)\b|\ben (?P<spanish>miles|millones) de\b"
     r"|\bin (?P<italian>migliaia|milioni) di\b|\ben (?P<french>milliers|millions|milliards) d)"
 )
@@ -152,6 +152,7 @@ def in_prose(text: str) -> Scale:
     if found is None:
         return ""
     words = next(v for v in found.groupdict().values() if v)
+    words = "thousand" if words.strip("'’ ") in ("000", "000s") else words
     # "($60 million)" is an amount, not the scale of a table.
     if re.search(r"\d\s*(?:thousand|million|billion)", words):
         return ""

@@ -79,6 +79,10 @@ def test_comma_or_point_is_decided_by_the_cells_that_leave_no_doubt() -> None:
         ("Mio. EUR", "million"),
         ("Gross margin (%)", "percent"),
         ("Basic earnings per share (cents)", ""),
+        ("(000's omitted)", "thousand"),
+        ("£'m", "million"),
+        ("SEK m", "million"),
+        ("Millions of yen", "million"),
         ("Total assets", None),
     ],
 )
@@ -89,6 +93,9 @@ def test_the_scale_a_head_or_label_names(text: str, scale: str | None) -> None:
 def test_the_scale_that_prose_gives_and_amounts_that_are_none() -> None:
     assert in_prose("The components were as follows (in thousands):") == "thousand"
     assert in_prose("Amounts are stated in millions of euros.") == "million"
+    assert in_prose("The amounts below are in US$ millions.") == "million"
+    assert in_prose("Figures in € million.") == "million"
+    assert in_prose("The loss was in the tens of millions.") == ""
     assert in_prose("We recorded a gain of $60 million in 2018.") == ""
     assert in_prose("A charge ($60 million) was recorded.") == ""
 
