@@ -82,7 +82,7 @@ _ASKED = (
 
 # Characters of schema; a token is about three of them. Twenty-eight tables of a real database take 8,000,
 # which a small model reads for half a minute on one busy core.
-BUDGET = 4000
+BUDGET = 3000
 # Of a model with an adapter, at training as at asking: short enough to be trained on a CPU.
 TUNED_BUDGET = 900
 _SAMPLES = 3
