@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 
 from loresmith.errors import QueryFailed
 from loresmith.querying.check import Checked
-from loresmith.querying.execute import Limits, Query, guarded, parts_of
+from loresmith.querying.conditions import literal
+from loresmith.querying.execute import Limits, Query, Rows, guarded, parts_of
 from loresmith.querying.scopes import meant
+from loresmith.querying.conditions import literal
 from loresmith.tables.values import Catalog, Cell, Column, Table
 from loresmith.types import BasisRow, BasisTable
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 _KEPT = 20
 _MOST_COLUMNS = 20
 _LONGEST_CELL = 2_000
+_MOST_SORTED = 50_000  # rows; of more, those that come first are shown
+_MOST_LISTED = 20_000  # characters of groups, listed one by one
 _NOTHING = "\u2205 null"  # stands for NULL where groups are compared
 _LIMITS = Limits()
 
@@ -46,12 +50,22 @@ class _Part:
 
 
 def basis(
-    path: Path, checked: Checked, catalog: Catalog, *, keep: int = _KEPT, limits: Limits = _LIMITS
+    path: Path,
+    checked: Checked,
+    catalog: Catalog,
+    shown: Rows | None = None,
+    *,
+    keep: int = _KEPT,
+    limits: Limits = _LIMITS,
 ) -> tuple[BasisTable, ...]:
-    """What a statement's result rests on; a table whose rows cannot be told in time is left out."""
+    """What a statement's result rests on; a table whose rows cannot be told in time is left out.
+
+    Args:
+        shown: what the statement gave, so that its groups need not be found again.
+    """
     parts: dict[str, list[_Part]] = {}
     for select, arm in _selects(checked.tree):
-        for part in _parts(select):
+        for part in _parts(select, catalog, shown if select is checked.tree else None):
             known = parts.setdefault(part.table, [])
             if not known or arm:  # the arms of a union add up; a subquery on the same table does not
                 known.append(part)
@@ -76,20 +90,26 @@ def _rows(table: Table, parts: Sequence[_Part], checked: Checked, query: Query, 
     else:
         only, single = " UNION ".join(f"SELECT r FROM ({p.sql})" for p in parts), True
     only = query.renamed(only)
+    listed = parts[0].listed and len(parts) == 1
     if parts[0].everything:
         total = table.rows
-    else:
+        some = query(f"SELECT _row FROM {table.sql} ORDER BY _row LIMIT {keep}", keep)
+    elif single or listed:
         counted = "COUNT(*)" if single else "COUNT(DISTINCT r)"
         total = int(str(query(f"SELECT {counted} FROM ({only}) WHERE NOT r IS NULL", 1)[0][0]))
-    # Rows of a join repeat: enough of them are looked at to find the first different ones.
-    order = "" if parts[0].listed and len(parts) == 1 else " ORDER BY r"
-    most = keep if single else keep * 50
-    some = query(f"SELECT r FROM ({only}) WHERE NOT r IS NULL{order} LIMIT {most}", most)
-    numbers = list(dict.fromkeys(int(str(r)) for (r,) in some))[:keep]
+        order = "" if listed or total > _MOST_SORTED else " ORDER BY r"
+        most = keep if single else keep * 50  # rows of a join repeat
+        some = query(f"SELECT r FROM ({only}) WHERE NOT r IS NULL{order} LIMIT {most}", most)
+    else:
+        # Looked up by number: counting different numbers of a large join takes SQLite five times as long.
+        where = f"FROM {table.sql} WHERE _row IN ({only}) ORDER BY _row LIMIT {keep}"
+        some = query(f"SELECT _row, COUNT(*) OVER () {where}", keep)
+        total = int(str(some[0][1])) if some else 0
+    numbers = list(dict.fromkeys(int(str(row[0])) for row in some))[:keep]
     columns = _chosen(table, checked)
     names = ", ".join(("_row", "_place", *(c.sql for c in columns)))
-    listed = ", ".join(str(n) for n in numbers) or "NULL"
-    cells = {row[0]: row for row in query(f"SELECT {names} FROM {table.sql} WHERE _row IN ({listed})", keep)}
+    chosen = ", ".join(str(n) for n in numbers) or "NULL"
+    cells = {row[0]: row for row in query(f"SELECT {names} FROM {table.sql} WHERE _row IN ({chosen})", keep)}
     rows = [
         BasisRow(locator=table.locator(cells[n][1]), cells=tuple(map(_cut, cells[n][2:])))
         for n in numbers
@@ -143,11 +163,11 @@ def _selects(tree: exp.Expression) -> list[tuple[exp.Select, bool]]:
     return [(s, arm) for s, arm in found if not s.meta.get("correlated")]
 
 
-def _parts(select: exp.Select) -> list[_Part]:
+def _parts(select: exp.Select, catalog: Catalog, shown: Rows | None) -> list[_Part]:
     sources: Sequence[tuple[str, str]] = select.meta.get("sources", ())
     if not any(table for _, table in sources):
         return []
-    under = _under(select)
+    under = _under(select, shown)
     bare = not any(under.args.get(k) for k in ("where", "limit", "group", "having")) and len(sources) == 1
     ordered = [s for s in sources if s[1] in _measured(select)]
     ordered += [s for s in sources if s not in ordered]
@@ -158,12 +178,41 @@ def _parts(select: exp.Select) -> list[_Part]:
         inner = under.copy()
         inner.set("expressions", [_aliased(_column("_row", alias), "r")])
         text = _with(select) + inner.sql(dialect="sqlite", comments=False)
+        single = len(sources) == 1 or _once(alias, select, catalog)
         listed = inner.args.get("order") is not None
-        found.append(_Part(table, text, single=len(sources) == 1, everything=bare, listed=listed))
+        found.append(_Part(table, text, single=single, everything=bare, listed=listed))
     return found
 
 
-def _under(select: exp.Select) -> exp.Select:
+def _once(alias: str, select: exp.Select, catalog: Catalog) -> bool:
+    """Whether a join leads from each row of a source to at most one row of every other: by columns that
+    are keys there."""
+    from sqlglot import exp
+
+    tables = {name.casefold(): catalog.table(table) for name, table in select.meta["sources"]}
+    pairs: list[tuple[exp.Column, exp.Column]] = []
+    tests = [join.args.get("on") for join in select.args.get("joins") or ()]
+    tests.append(select.args["where"].this if select.args.get("where") is not None else None)
+    for test in tests:
+        for part in test.flatten() if isinstance(test, exp.And) else [test]:
+            if isinstance(part, exp.EQ) and isinstance(part.this, exp.Column):
+                if isinstance(part.expression, exp.Column):
+                    pairs += [(part.this, part.expression), (part.expression, part.this)]
+    reached, grown = {alias.casefold()}, True
+    while grown:
+        grown = False
+        for here, there in pairs:
+            a, b = (str(side.meta.get("source", "")).casefold() for side in (here, there))
+            table = tables.get(b)
+            column = table.column(there.name) if table is not None else None
+            if a in reached and b not in reached and table is not None and column is not None:
+                if column.key or table.keys == (column.sql,):
+                    reached.add(b)
+                    grown = True
+    return len(reached) == len(tables)
+
+
+def _under(select: exp.Select, rows: Rows | None) -> exp.Select:
     """The query without what it computes: the rows that it computes from."""
     from sqlglot import exp
 
@@ -190,8 +239,42 @@ def _under(select: exp.Select) -> exp.Select:
     extreme = figures[0] if len(figures) == 1 and isinstance(figures[0], exp.Min | exp.Max) else None
     cut = any(select.args.get(k) is not None for k in ("having", "limit"))
     if extreme is not None or (groups and cut):
-        _restrict(under, select, groups, extreme)
+        wanted = _listed(select, groups, extreme, rows) if rows is not None else None
+        if wanted is not None:
+            under.where(wanted, copy=False, dialect="sqlite")
+        else:
+            _restrict(under, select, groups, extreme)
     return under
+
+
+def _listed(
+    select: exp.Select, groups: Sequence[exp.Expression], extreme: exp.Expression | None, rows: Rows
+) -> str | None:
+    """The same as `_restrict`, by the groups that the result shows; None where it does not show them."""
+    outputs = [p.unalias().sql() for p in select.expressions]
+    wanted = [*groups, *([extreme] if extreme is not None else [])]
+    if not all(node.sql() in outputs for node in wanted):
+        return None
+    at = [outputs.index(node.sql()) for node in wanted]
+    keys = [g.sql(dialect="sqlite") for g in groups]
+    keys += [extreme.this.sql(dialect="sqlite")] if extreme is not None else []
+    values = dict.fromkeys(tuple(row[n] for n in at) for row in rows.rows)
+    if len(keys) == 1:
+        there = [_literal(v) for (v,) in values if v is not None]
+        text = f"{keys[0]} IN ({', '.join(there)})" if there else "1 = 0"
+        if (None,) in values:
+            text = f"({keys[0]} IS NULL OR {text})"
+    else:
+        filled = [f"COALESCE({key}, {_literal(_NOTHING)})" for key in keys]
+        listed = ", ".join(
+            f"({', '.join(_literal(_NOTHING if v is None else v) for v in row)})" for row in values
+        )
+        text = f"({', '.join(filled)}) IN (VALUES {listed})" if values else "1 = 0"
+    return text if len(text) <= _MOST_LISTED else None
+
+
+def _literal(value: Cell) -> str:
+    return literal("" if value is None else value)
 
 
 def _restrict(

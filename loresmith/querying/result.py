@@ -59,7 +59,7 @@ def result(
         units=checked.units,
         rows=shown,
         truncated=rows.truncated or len(rows.rows) > len(shown),
-        basis=basis(path, checked, catalog, limits=limits),
+        basis=basis(path, checked, catalog, rows, limits=limits),
         by=by,
     )
 
