@@ -75,7 +75,7 @@ class Locator:
         return cls(**values)
 
     def describe(self) -> str:
-        """The place in words, for a person: "p. 14", "sheet Log, row 12", "line 3"."""
+        """The place in words, for a person: "p. 14", "sheet Log, row 12", "key P-200", "line 3"."""
         parts = []
         if self.page is not None:
             parts.append(f"p. {self.page}")
@@ -83,6 +83,8 @@ class Locator:
             parts.append(f"sheet {self.sheet}")
         if self.row is not None:
             parts.append(f"row {self.row}")
+        elif self.key is not None and self.page is None:
+            parts.append(f"key {self.key}")
         if self.line is not None:
             parts.append(f"line {self.line}")
         if self.heading and self.page is None and self.row is None:
