@@ -120,6 +120,8 @@ class _Select:
         if self.multiplied:
             self._once(base)
         self._with_empty()
+        self._grouped()
+        self._ordered()
         return self.changed
 
     def _read(self, select: exp.Select) -> list[_Source]:
@@ -277,6 +279,46 @@ class _Select:
                 missing = exp.Is(this=column.copy(), expression=exp.Null())
                 whole = node.parent
                 whole.replace(exp.Paren(this=exp.Or(this=missing, expression=whole.copy())))
+                self.changed = True
+
+    def _grouped(self) -> None:
+        """A column that is shown beside figures is grouped by; SQLite would show that of any row."""
+        from sqlglot import exp
+
+        group = self.select.args.get("group")
+        figures = [f for f in self.select.find_all(exp.AggFunc) if f.find_ancestor(exp.Select) is self.select]
+        shown = [item.unalias() for item in self.select.expressions]
+        plain = [item for item in shown if isinstance(item, exp.Column)]
+        if (
+            not plain
+            or not figures
+            or (group is None and all(isinstance(f, exp.Min | exp.Max) for f in figures))
+        ):
+            return  # beside MIN or MAX alone, SQLite shows the row that has it
+        by = [part for part in (group.expressions if group else ())]
+        if any(isinstance(part, exp.Literal) for part in by):
+            return
+        names = {part.name.casefold() for part in by if isinstance(part, exp.Column)}
+        for column in plain:
+            if column.name.casefold() not in names and column.name.casefold() not in self.named:
+                self.select.group_by(column.copy(), copy=False)
+                names.add(column.name.casefold())
+                self.changed = True
+
+    def _ordered(self) -> None:
+        """The lowest of a column is never an empty cell."""
+        from sqlglot import exp
+
+        order = self.select.args.get("order")
+        if order is None or self.select.args.get("limit") is None:
+            return
+        for part in order.expressions:
+            if (
+                isinstance(part.this, exp.Column)
+                and not part.args.get("desc")
+                and self._empty(part.this.name)
+            ):
+                part.set("nulls_first", False)
                 self.changed = True
 
     def _empty(self, name: str) -> bool:

@@ -129,6 +129,19 @@ def test_empty_cells_are_not_in_anything(world):
     assert None in used
 
 
+def test_what_is_shown_beside_a_figure_is_grouped_by(world):
+    sql = put_right(world, "SELECT site, model, COUNT(*) FROM pumps GROUP BY site")
+    assert sql.endswith("GROUP BY site, model")
+    assert put_right(world, "SELECT site, COUNT(*) FROM pumps").endswith("GROUP BY site")
+    highest = "SELECT pump, MAX(power) FROM pumps"
+    assert put_right(world, highest) == highest  # SQLite shows the pump that has it
+
+
+def test_the_lowest_is_never_an_empty_cell(world):
+    found = rows(world, "SELECT pump, installed FROM pumps ORDER BY installed LIMIT 1")
+    assert found == [("P-100", "2015-03-12")]
+
+
 def test_tables_that_nothing_joins_are_refused(world):
     with pytest.raises(PlanError, match="joins"):
         put_right(world, "SELECT torques.thread FROM pumps")
