@@ -295,7 +295,7 @@ class _Select:
             or (group is None and all(isinstance(f, exp.Min | exp.Max) for f in figures))
         ):
             return  # beside MIN or MAX alone, SQLite shows the row that has it
-        by = [part for part in (group.expressions if group else ())]
+        by = list(group.expressions) if group else []
         if any(isinstance(part, exp.Literal) for part in by):
             return
         names = {part.name.casefold() for part in by if isinstance(part, exp.Column)}
