@@ -23,9 +23,11 @@ from loresmith.querying.scales import FACTOR, Scale, amounts, in_prose, named, n
 from loresmith.types import Block, Document, Locator
 
 _FOOTNOTE = re.compile(r"(?:\s*(?:\((?:\d{1,2}|[a-z])(?:,\s?\d{1,2})*\)|\[\d{1,2}\]|[*†‡§¹²³⁴-⁹]+))+$", re.I)
+_MARKS = 40  # how long the marks at the end of a label are at most
 # "Order intake1": the mark of a footnote, where a table has several of them.
 _GLUED = re.compile(r"(?<=[a-z)])\d{1,2}(?=$| \()")
 _CHANGE = re.compile(r"change|variance|growth|difference|increase|decrease|veränderung|abweichung|%|percent")
+MOST_ROWS = 300
 # How far around a table its scale is looked for, in blocks.
 _BEFORE, _AFTER = 12, 6
 
@@ -97,8 +99,11 @@ def near(document: Document, start: int, end: int) -> list[str]:
 
 
 def of(document: Document, table: str) -> Grid | None:
-    """A table of a document as a grid; None where it has no labelled numbers."""
+    """A table of a document as a grid; None where it has no labelled numbers, or more rows than a report
+    table has."""
     blocks = [b for b in document.blocks if b.kind == "row" and b.table == table]
+    if len(blocks) > MOST_ROWS:
+        return None
     lines = [document.text[b.start : b.end] for b in blocks]
     cells, known = _cells(lines, blocks)
     width = max((len(row) for row in cells), default=0)
@@ -297,7 +302,8 @@ def _rows(
 
 def bare(text: str) -> str:
     """A label without the marks of footnotes at its end."""
-    return _FOOTNOTE.sub("", text).strip()
+    end = text[-_MARKS:]
+    return (text[:-_MARKS] + _FOOTNOTE.sub("", end)).strip()
 
 
 def _cell(

@@ -22,6 +22,10 @@ Kind = Literal[
 ]  # fmt: skip
 
 
+# No question for a figure is longer; the patterns take their time over what is.
+_LONGEST = 400
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
     """ "more than 200 million": `sign` ">" or "<"; `scale` None where the question names none."""
@@ -55,6 +59,8 @@ class Asked:
 
 def read(question: str) -> Asked | None:
     """What a question wants of a report table; None where it wants something else."""
+    if len(question) > _LONGEST:
+        return None
     folded = fold(question).strip(" ?.!")
     if wording.OTHER.search(folded):
         return None

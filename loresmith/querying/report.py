@@ -30,8 +30,8 @@ Quote = Callable[[str, Locator], Citation | None]
 """(document, place) -> the passage's words there, None where no passage holds them."""
 
 _CITED = 5
-# Tables that are looked at, and how long they may be: longer ones are data, not report tables.
-_TABLES, _ROWS = 8, 300
+# Tables around the hits that are looked at.
+_TABLES = 8
 # Where none of them answers: the other tables of so many documents, if they are not too many.
 _DOCUMENTS, _EVERY = 4, 240
 _NAMED = 1.05
@@ -77,7 +77,7 @@ def ask(
             key = (document.id, table)
             if key not in found and len(found) < _TABLES:
                 found[key] = _grid(document, table)
-    solution = solve(question, _short_ones(found.values()), texts, language)
+    solution = solve(question, _there(found.values()), texts, language)
     if solution is None:
         solution = _elsewhere(question, list(documents.values())[:_DOCUMENTS], texts, language)
     if solution is None:
@@ -155,12 +155,12 @@ def _elsewhere(
     if len(every) > _EVERY:
         return None
     made = {(document.id, table): _grid(document, table) for document, table in every}
-    solution = solve(question, _short_ones(made.values()), texts, language)
+    solution = solve(question, _there(made.values()), texts, language)
     return solution if solution is not None and solution.score >= _NAMED else None
 
 
-def _short_ones(found: Iterable[grids.Grid | None]) -> list[grids.Grid]:
-    return [grid for grid in found if grid is not None and len(grid.rows) <= _ROWS]
+def _there(found: Iterable[grids.Grid | None]) -> list[grids.Grid]:
+    return [grid for grid in found if grid is not None]
 
 
 _made: OrderedDict[tuple[str, str, str], grids.Grid | None] = OrderedDict()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import pytest
 from report_pages import document
@@ -246,3 +247,23 @@ def test_a_limit_is_compared_in_the_scale_of_the_cells() -> None:
     assert asked is not None
     assert asked.limit is not None
     assert operations.in_scale(asked.limit, "million") == 1200.0
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["from 2019 " * 4_000, "difference between a " * 2_000, "what percent of " * 3_000, "1" * 100_000],
+)
+def test_a_question_made_to_take_time_takes_none(question: str) -> None:
+    assert operations.read(question) is None
+
+
+def test_a_cell_made_to_take_time_takes_none() -> None:
+    began = time.perf_counter()
+    assert grids.bare("a" + " (1)" * 20_000 + "x").endswith("x")
+    assert grids.bare("Total assets (1) (2)*") == "Total assets"
+    assert time.perf_counter() - began < 5
+
+
+def test_a_long_table_is_data_and_no_report() -> None:
+    rows = [[f"pump {n}", str(n), str(n + 1)] for n in range(grids.MOST_ROWS + 5)]
+    assert grids.of(document(["", "2019", "2018"], *rows), "1") is None
