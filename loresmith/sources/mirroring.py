@@ -1,8 +1,8 @@
 """One table of a database, copied into its mirror: whole, or only what is new.
 
 Promises: the mirror is the old state or the new, never between; memory stays flat; what is unchanged
-leaves the card's bytes as they were. By a `since` column the newer rows are read, and the keys of all
-rows are compared, so that deleted rows go and rows that came in with an old time are found.
+leaves the card's bytes as they were. By a `since` column the newer rows are read, and the keys and
+times of all rows are compared, so that deleted rows go and rows that came in with an old time are found.
 """
 
 from __future__ import annotations
@@ -212,25 +212,31 @@ def _by_key(
     change = sum(
         _put(mirror, _row(source, values, seen)) for values in select(connection, source, newer_than=last)
     )
-    mirror.execute("CREATE TEMP TABLE present (key TEXT PRIMARY KEY) WITHOUT ROWID")
-    keys = source.key_positions
-    blank = [Seen() for _ in source.reading.columns]
-    columns = [source.reading.columns[at] for at in keys]
-    for batch in _batches(select(connection, source, only=keys)):
-        present = [
-            (mirrors.dump([tidy(c, v, blank[0]) for c, v in zip(columns, values, strict=True)]),)
-            for values in batch
-        ]
-        mirror.executemany("INSERT OR IGNORE INTO present VALUES (?)", present)
+    # No type for `at`, so that it is compared as what it is.
+    mirror.execute("CREATE TEMP TABLE present (key TEXT PRIMARY KEY, at) WITHOUT ROWID")
+    since = source.position(source.since or "")
+    positions = list(dict.fromkeys([*source.key_positions, since]))
+    columns, blank = [source.reading.columns[at] for at in positions], Seen()
+    keys, moment = [positions.index(at) for at in source.key_positions], positions.index(since)
+    for batch in _batches(select(connection, source, only=positions)):
+        present = []
+        for values in batch:
+            cells = [tidy(c, v, blank) for c, v in zip(columns, values, strict=True)]
+            present.append((mirrors.dump([cells[at] for at in keys]), cells[moment]))
+        mirror.executemany("INSERT OR IGNORE INTO present VALUES (?, ?)", present)
     gone = mirror.execute("SELECT cells FROM rows WHERE key NOT IN (SELECT key FROM present)")
     change -= sum(mirrors.digest(cells) for (cells,) in gone)
     mirror.execute("DELETE FROM rows WHERE key NOT IN (SELECT key FROM present)")
-    lacking = "SELECT key FROM present WHERE key NOT IN (SELECT key FROM rows)"
-    (missing,) = mirror.execute(f"SELECT count(*) FROM ({lacking})").fetchone()
+    # Rows that came in with an old time, or went and came back with another.
+    other = (
+        "SELECT present.key FROM present LEFT JOIN rows ON rows.key = present.key"
+        f" WHERE rows.key IS NULL OR json_extract(rows.cells, '$[{since}]') IS NOT present.at"
+    )
+    (missing,) = mirror.execute(f"SELECT count(*) FROM ({other})").fetchone()
     (rows,) = mirror.execute("SELECT count(*) FROM rows").fetchone()
     if missing > max(5 * BATCH, rows // 5):
         return None
-    wanted = [json.loads(key) for (key,) in mirror.execute(lacking).fetchall()]
+    wanted = [json.loads(key) for (key,) in mirror.execute(other).fetchall()]
     for start in range(0, len(wanted), FETCH):
         for values in select(connection, source, of_keys=wanted[start : start + FETCH]):
             change += _put(mirror, _row(source, values, seen))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -404,3 +405,33 @@ def test_a_card_in_a_folder_of_documents_leads_nowhere(
     assert isinstance(found[0], SourceItem)
     made = read(Path(found[0].path).read_bytes(), found[0], ParsingSection())
     assert made[0].media_type == "application/json"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_run_of_changes_by_a_column_ends_where_a_whole_reading_does(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    path = tmp_path / "s.db"
+    change(path, "CREATE TABLE t (a TEXT, b INT, v TEXT, at INT, PRIMARY KEY (a, b))")
+    spec = SourceSpec(f"sqlite:///{path}", since=(("t", "at"),))
+    clock = late = 0
+    for _ in range(8):
+        for _ in range(chance.randrange(12)):
+            clock += chance.randrange(2)
+            a, b, v = chance.choice("xyz"), chance.randrange(6), chance.choice(["one", "two", None, 3, 2.5])
+            # Late arrivals have a time of their own: the same key with the same time is the same row.
+            late += 1
+            at = chance.choice([clock, clock, clock, -late])
+            with closing(sqlite3.connect(path)) as db:
+                if chance.random() < 0.4:
+                    db.execute("DELETE FROM t WHERE a = ? AND b = ?", (a, b))
+                elif db.execute("SELECT 1 FROM t WHERE a = ? AND b = ?", (a, b)).fetchone():
+                    db.execute("UPDATE t SET v = ?, at = ? WHERE a = ? AND b = ?", (v, clock, a, b))
+                else:
+                    db.execute("INSERT INTO t VALUES (?, ?, ?, ?)", (a, b, v, at))
+                db.commit()
+        item = items(scanned(spec, tmp_path))["s/t"]
+        fresh = items(scanned(SourceSpec(spec.uri), tmp_path / "fresh"))["s/t"]
+        assert sorted(map(repr, contents(item)[1])) == sorted(map(repr, contents(fresh)[1]))
+        cards = [json.loads(Path(one.path).read_bytes()) for one in (item, fresh)]
+        assert cards[0]["content"] == cards[1]["content"]
+        assert cards[0]["rows"] == len(contents(item)[1])
