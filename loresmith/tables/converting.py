@@ -18,7 +18,7 @@ from loresmith.tables.values import Cell
 _MEMO = 50_000
 _SHOWN = 5
 _HASHED_ALIKE = {int, float}
-"""True is a key like 1: a column that holds both is taken cell by cell."""
+"""True is a key like 1: a batch that holds both is taken cell by cell."""
 
 
 class Watcher:
@@ -85,19 +85,24 @@ class Converter:
 
     def convert(self, cells: Sequence[Any], places: Sequence[Any]) -> list[Cell]:
         kinds = set(map(type, cells))
-        if bool in kinds and kinds & _HASHED_ALIKE:
-            out: list[Cell] = []
+        if bool not in kinds:
+            return self._batch(cells, places)
+        # True is a key like 1: what was kept of the one is not taken for the other.
+        self._memo.clear()
+        if not kinds & _HASHED_ALIKE:
+            out = self._batch(cells, places)
+        else:
+            out = []
             for cell, place in zip(cells, places, strict=True):
                 self._memo.clear()
                 out += self._batch([cell], [place])
-            return out
-        return self._batch(cells, places)
+        self._memo.clear()
+        return out
 
     def _batch(self, cells: Sequence[Any], places: Sequence[Any]) -> list[Cell]:
         memo, bad, tally = self._memo, self._bad, self.tally
         if len(memo) > _MEMO:
             memo.clear()
-            bad.clear()
         for cell in set(cells).difference(memo):
             try:
                 memo[cell] = self.reading.convert(cell)

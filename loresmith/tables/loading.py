@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import marshal
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ from loresmith.tables.inference import Evidence, Hints, Reading
 from loresmith.tables.values import RawColumn, RawRow, RawTable
 
 _BATCH = 2000
+_TAIL = 4
+"""Rows at the end of which some may be notes and the last of the others the totals."""
 _SPOOL = 16 * 2**20
 _COUNTED = 1_000_000
 """Distinct values that are counted in memory, over all columns of a table."""
@@ -43,6 +46,8 @@ class Loaded:
 
     Attributes:
         columns: as read, their units split off.  readings, tallies: column by column.
+        tail: the last rows, of which the last may hold the totals.
+        void: positions of columns without a name and without a value.
         count: rows given so far.  warnings: complete after the last row.
     """
 
@@ -52,7 +57,8 @@ class Loaded:
     tallies: list[Tally]
     warnings: list[str]
     spool: BinaryIO
-    last: tuple[Any, list[Any]] | None
+    tail: list[tuple[Any, list[Any]]]
+    void: frozenset[int]
     count: int = 0
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
@@ -66,8 +72,9 @@ class Loaded:
             for tally in self.tallies:
                 if tally.values is not None and len(tally.values) > share:
                     tally.values = None
-        if self.last is not None and not self._is_total(*self.last):
-            place, cells = self.last
+        for number, (place, cells) in enumerate(self.tail, start=1):
+            if number == len(self.tail) and self._is_total(place, cells):
+                break
             yield place, *(c.convert([v], [place])[0] for c, v in zip(converters, cells, strict=True))
             self.count += 1
         self._say_strays()
@@ -76,7 +83,7 @@ class Loaded:
         """Whether the last row sums the others: it says so, and its figures are the sums, or its other
         text cells are empty."""
         filled = [n for n, cell in enumerate(cells) if cell is not None and str(cell).strip()]
-        if self.count < 2 or not filled or not is_total_label(cells[filled[0]]):
+        if self.count < 2 or not filled or not _may_end(self.table) or not is_total_label(cells[filled[0]]):
             return False
         figures, proved = 0, False
         for n in filled[1:]:
@@ -122,6 +129,37 @@ _NOUNS = {
 }  # fmt: skip
 
 
+def unnamed(number: int) -> str:
+    """What a column without a name is called."""
+    return f"column {number}"
+
+
+def _may_end(table: RawTable) -> bool:
+    """Whether rows at the end may be totals or notes: in what a person typed, not in a database."""
+    return not table.key and not any(column.type for column in table.columns)
+
+
+def _first(cells: Sequence[Any]) -> Any:
+    return next((cell for cell in cells if cell is not None and str(cell).strip()), None)
+
+
+def _is_note(cells: Sequence[Any], before: Sequence[Any]) -> bool:
+    """ "Source: …", "* preliminary" in the first column and nothing beside it, below a fuller row or
+    another note."""
+    filled = [cell for cell in cells if cell is not None and str(cell).strip()]
+    if len(filled) != 1 or filled[0] is not cells[0] or not isinstance(cells[0], str):
+        return False
+    others = sum(1 for cell in before if cell is not None and str(cell).strip())
+    return _NOTE.match(cells[0].strip()) is not None and others != 0
+
+
+_NOTE = re.compile(
+    r"(?:sources?|quellen?|notes?|hinweise?|anmerkung(?:en)?|stand|as of|fuente|fonte|nota)\b\s*[:.\d]"
+    r"|\*|[¹²³†‡]|[a-z1-9]\)\s|\(\d\)\s",
+    re.IGNORECASE,
+)
+
+
 def is_total_label(cell: Any) -> bool:
     return isinstance(cell, str) and cell.strip(" :.").casefold() in TOTALS
 
@@ -149,13 +187,13 @@ def _loaded(table: RawTable, rows: Iterable[RawRow], language: str, spool: Binar
     wide, first_wide = 0, None
 
     def flush() -> None:
-        """Look at all but the last row, which may hold the totals, and put them away."""
-        if len(batch) > 1:
-            columns = [_plainly(cells) for cells in zip(*batch[:-1], strict=True)]
+        """Look at all but the last rows, which may be notes and totals, and put them away."""
+        if len(batch) > _TAIL:
+            columns = [_plainly(cells) for cells in zip(*batch[:-_TAIL], strict=True)]
             for watcher, cells in zip(watchers, columns, strict=True):
                 watcher.see(cells, places)
-            _spool(spool, (places[:-1], columns))
-            del places[:-1], batch[:-1]
+            _spool(spool, (places[:-_TAIL], columns))
+            del places[:-_TAIL], batch[:-_TAIL]
 
     for place, given in rows:
         cells = given
@@ -168,10 +206,15 @@ def _loaded(table: RawTable, rows: Iterable[RawRow], language: str, spool: Binar
         if len(batch) > _BATCH:
             flush()
     flush()
-    last = (places[0], [_plainly([cell])[0] for cell in batch[0]]) if batch else None
-    if last and not is_total_label(next((c for c in last[1] if c is not None and str(c).strip()), None)):
-        for watcher, cell in zip(watchers, last[1], strict=True):
-            watcher.see([cell], [last[0]])
+    tail = [(place, _plainly(cells)) for place, cells in zip(places, batch, strict=True)]
+    warnings = []
+    while len(tail) > 1 and width > 2 and _may_end(table) and _is_note(tail[-1][1], tail[-2][1]):
+        place, cells = tail.pop()
+        warnings.append(f"row {place} is a note and no record ({str(cells[0])[:40]!r}): left out of the data")
+    for number, (place, cells) in enumerate(tail, start=1):
+        if number < len(tail) or not is_total_label(_first(cells)):
+            for watcher, cell in zip(watchers, cells, strict=True):
+                watcher.see([cell], [place])
     evidence = [watcher.evidence for watcher in watchers]
     given_hints = inference.hints(evidence, language)
     readings, columns = [], []
@@ -179,7 +222,6 @@ def _loaded(table: RawTable, rows: Iterable[RawRow], language: str, spool: Binar
         reading, column = _settled(column, seen, given_hints)
         readings.append(reading)
         columns.append(column)
-    warnings = []
     if wide:
         warnings.append(
             f"{wide} rows have more cells than columns (first: row {first_wide}); the rest was cut"
@@ -191,7 +233,12 @@ def _loaded(table: RawTable, rows: Iterable[RawRow], language: str, spool: Binar
         [Tally() for _ in readings],
         warnings,
         spool,
-        last,
+        tail,
+        frozenset(
+            n
+            for n, (column, seen) in enumerate(zip(table.columns, evidence, strict=True))
+            if _may_end(table) and column.name == unnamed(n + 1) and set(+seen.shapes) <= {"m"}
+        ),
     )
 
 

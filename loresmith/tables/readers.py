@@ -21,6 +21,7 @@ from loresmith.parsing import columnar, detect
 from loresmith.parsing.tabular import find_delimiter
 from loresmith.parsing.textual import decode
 from loresmith.tables import headers
+from loresmith.tables.loading import unnamed
 from loresmith.tables.values import ColumnType, RawColumn, RawRow, RawTable
 
 Source = Iterator[tuple[RawTable, Iterator[RawRow]]]
@@ -59,7 +60,7 @@ def read(path: Path, name: str, media_type: str) -> Source:
 
 def named(names: Sequence[str]) -> tuple[RawColumn, ...]:
     """Columns of these names; one without a name is numbered."""
-    return tuple(RawColumn(name=name.strip() or f"column {n}") for n, name in enumerate(names, 1))
+    return tuple(RawColumn(name=name.strip() or unnamed(n)) for n, name in enumerate(names, 1))
 
 
 # --- CSV --------------------------------------------------------------------------------------
@@ -206,7 +207,7 @@ def _columnar(tables: Iterable[columnar.Columnar]) -> Source:
     for table in tables:
         columns = tuple(
             RawColumn(
-                name=name or f"column {n}",
+                name=name or unnamed(n),
                 type=cast(ColumnType, kind) if kind else None,
                 description=comment,
             )

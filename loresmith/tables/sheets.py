@@ -13,6 +13,7 @@ from typing import Any
 
 from loresmith.parsing.xlsx import ValueRow, ValueSheet, read_values
 from loresmith.tables import headers
+from loresmith.tables.loading import unnamed
 from loresmith.tables.values import RawColumn, RawRow, RawTable
 
 Source = Iterator[tuple[RawTable, Iterator[RawRow]]]
@@ -45,17 +46,17 @@ class _Reader:
         while group := self._group():
             columns = sorted({column for row in group for column in row.values})
             head = self._head(group, columns)
-            unnamed = not any(head.names)
+            nameless = not any(head.names)
             if (
                 len(columns) < 2
                 or len(group) <= head.start
-                or (unnamed and (len(columns) < 3 or len(group) < 3))
+                or (nameless and (len(columns) < 3 or len(group) < 3))
             ):
                 self._skip(group)
                 continue
             number += 1
             units = self._units(group[head.start :], columns)
-            names = [name or f"column {n}" for n, name in enumerate(head.names, 1)]
+            names = [name or unnamed(n) for n, name in enumerate(head.names, 1)]
             raw = RawTable(
                 name=self._name(head.caption, number),
                 columns=tuple(RawColumn(name=n, unit=u) for n, u in zip(names, units, strict=True)),
@@ -65,7 +66,7 @@ class _Reader:
             )
             for _ in range(head.start):
                 self.ahead.popleft()
-            rows = self._rows(columns, units, named=not unnamed)
+            rows = self._rows(columns, units, named=not nameless)
             yield raw, rows
             for _ in rows:  # a consumer that stopped early
                 pass

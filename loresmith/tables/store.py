@@ -331,7 +331,7 @@ def _make(db: sqlite3.Connection) -> None:
 
 def _kept(loaded: Loaded) -> tuple[list[int], list[str], list[str]]:
     """(positions of the columns that are stored, their identifiers, warnings)."""
-    kept = list(range(len(loaded.columns)))
+    kept = [n for n in range(len(loaded.columns)) if n not in loaded.void]
     warnings = []
     if len(kept) > MAX_COLUMNS:
         warnings.append(

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from loresmith.tables import dates, numbers, units
 from loresmith.tables.loading import Loaded, load
@@ -254,3 +256,66 @@ def test_shapes_of_odd_cells() -> None:
     assert dates.read("1.2.3") is None
     assert not units.is_unit("optional")
     assert units.is_unit("kg/m³")
+
+
+def end(rows: list[list[Any]], **column: Any) -> tuple[list[Any], list[str]]:
+    names = ("Kind", "Note", "Hours")
+    table = RawTable(name="t", columns=tuple(RawColumn(name=n, **column) for n in names))
+    loaded = load(table, list(enumerate(rows, 2)), "", Path())
+    with loaded.spool:
+        return [row[0] for row in loaded.rows()], loaded.warnings
+
+
+def test_notes_below_a_table_are_no_records() -> None:
+    rows = [["repair", "a", "2"], ["oil", "b", "4"], ["Total", "", "6"]]
+    places, warnings = end([*rows, ["* preliminary", None, ""], ["Source: workshop", "", ""]])
+    assert places == [2, 3]
+    assert warnings == [
+        "row 6 is a note and no record ('Source: workshop'): left out of the data",
+        "row 5 is a note and no record ('* preliminary'): left out of the data",
+        "row 4 holds the totals and is no record: it was left out of the data",
+    ]
+    assert end([*rows[:2], ["Source pump", "", ""]])[0] == [2, 3, 4]
+    assert end([*rows[:2], ["Source: x", "y", ""]])[0] == [2, 3, 4]
+
+
+def test_a_database_has_neither_totals_nor_notes() -> None:
+    rows = [["repair", "a", "2"], ["oil", "b", "4"], ["Total", "", "6"], ["Source: x", "", ""]]
+    assert end(rows, type="text")[0] == [2, 3, 4, 5]
+
+
+def test_every_row_is_seen_whatever_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loresmith.tables.loading._BATCH", 7)
+    for count in range(30):
+        loaded, values = typed([str(n) for n in range(count)])
+        assert values == list(range(count))
+        assert loaded.count == count
+        assert loaded.readings[1].type == ("integer" if count else "text")
+
+
+CELLS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=12),
+    st.sampled_from(["1.234", "1,5", "31.12.2024", "12/31/2024", "14:05", "ja", "5 €", "n/a", "Total"]),
+)
+
+
+@given(st.lists(st.lists(CELLS, max_size=5), max_size=15), st.sampled_from(["", "de", "en"]))
+@settings(max_examples=300, deadline=None)
+def test_whatever_the_cells_a_column_has_one_type_and_nothing_is_lost(
+    rows: list[list[Any]], language: str
+) -> None:
+    table = RawTable(name="t", columns=tuple(RawColumn(name=n) for n in ("a", "b", "c")))
+    loaded = load(table, list(enumerate(rows, 1)), language, Path())
+    with loaded.spool:
+        out = list(loaded.rows())
+    left_out = sum("left out of the data" in warning for warning in loaded.warnings)
+    assert len(out) == loaded.count == len(rows) - left_out
+    stored = {"integer": int, "boolean": int, "real": float}
+    for n, reading in enumerate(loaded.readings, start=1):
+        values = [row[n] for row in out]
+        assert all(v is None or type(v) is stored.get(reading.type, str) for v in values)
+        assert loaded.tallies[n - 1].nulls == values.count(None)

@@ -202,6 +202,15 @@ def test_merged_names_span_their_columns_and_merged_cells_their_rows(tmp_path: P
     assert rows[1] == (4, ["P-1", 3, 4, "y"])
 
 
+def test_a_sheet_without_names_and_one_with_a_gap_in_them(tmp_path: Path) -> None:
+    ((names, rows, _),) = sheet(tmp_path, {n: [f"S{n}", f"K-44{n}", n] for n in (1, 2, 3)})
+    assert (names, len(rows)) == (["column 1", "column 2", "column 3"], 3)
+    ((names, _, _),) = sheet(
+        tmp_path, {1: ["Pump", "Hours", None, "Site"], 2: ["P-1", 2, 3, "x"], 3: ["P-2", 4, 5, "y"]}
+    )
+    assert names == ["Pump", "Hours", "column 3", "Site"]
+
+
 def test_a_form_of_labels_and_values_is_no_table(tmp_path: Path) -> None:
     assert sheet(tmp_path, {1: ["Voltage", "400 V"], 2: ["Power", "5 kW"]}) == []
 

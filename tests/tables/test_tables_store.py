@@ -215,6 +215,13 @@ def test_two_thousand_columns_and_empty_tables(store: TableStore, path: Path) ->
     assert ask(path, "SELECT * FROM empty") == []
 
 
+def test_a_column_without_name_and_values_is_none(store: TableStore, path: Path) -> None:
+    table = raw("t", ["a", "column 2", "b", "column 4"], [["1", "", "x", "5"], ["2", None, "y", ""]])
+    (made,), _ = store.replace("a.csv", "v1", [table])
+    assert [c.sql for c in made.columns] == ["a", "b", "column_4"]
+    assert ask(path, "SELECT a, b, column_4 FROM t") == [(1, "x", 5), (2, "y", None)]
+
+
 def test_warnings_name_the_table(store: TableStore) -> None:
     _, warnings = store.replace("a.csv", "v1", [raw("t", ["a", "b"], [["1", "2", "3"], ["4"]])])
     assert warnings == ["table 't': 1 rows have more cells than columns (first: row 2); the rest was cut"]
