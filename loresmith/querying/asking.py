@@ -87,8 +87,8 @@ def _extreme_of(r: Reader, n: int, at: int, func: str, hint: str, top: bool) -> 
     if most and at < len(r.items) and r.counts_value(at) and f.by is None:
         f.extreme, f.by = f.extreme or func, Figure("count", r.items[at])
         return True
-    if not r.names(at):
-        return False
+    if not r.names(at) or (most and r.glue_before(at)):
+        return False  # "worked most on pumps" is not "the most pumps"
     atom = r.items[at]
     numeric = r.numeric(atom)
     if top and not numeric and f.target is None:

@@ -49,6 +49,9 @@ class Choices:
             parts[f"group {n}"] = self._entities(atom)
         if f.period:
             parts["period"] = self._dates()
+            if f.period_of is not None:
+                said = {(c.table, c.column) for c in f.period_of.columns}
+                parts["period"] = [o for o in parts["period"] if (o.refs[0].table, o.refs[0].column) in said]
         for n, atom in enumerate(f.shows):
             parts[f"show {n}"] = self._columns(atom)
         if f.target is not None and not f.shows and f.ask == "list" and (own := self._figure_of(f.target)):

@@ -11,6 +11,7 @@ from loresmith.querying.linking import Atom
 
 _COMPARE = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "=", "ne": "!="}
 _DATED = {"before": "<", "after": ">", "since": ">=", "until": "<="}
+_NEVER = ("never", "nie", "niemals", "nunca", "mai", "jamais")
 _NO = ("no", "kein", "keine", "keinen", "keiner", "ningun", "ninguna", "nessun", "nessuna", "aucun")
 
 
@@ -230,6 +231,8 @@ def values(r: Reader) -> bool:
         columns = set.intersection(*({(v.table, v.column) for v in r.items[k].values} for k in run))
         subject, used = _value_subject(r, run, columns)
         op, negation = "=", _negation(r, run[0], used)
+        if negation and r.items[negation[0]].text in _NEVER:
+            return False  # not in any row, which no row can tell
         if negation:
             op = "!="
             used.append(negation[0])

@@ -61,6 +61,7 @@ class Frame:
     clauses: list[Clause] = field(default_factory=list)
     groups: list[Atom] = field(default_factory=list)
     period: str = ""
+    period_of: Atom | None = None
     extreme: str = ""
     hint: str = ""
     by: Figure | None = None
@@ -109,6 +110,8 @@ class Reader:
 
     def glue_before(self, n: int) -> tuple[str, ...]:
         """The glue words between an item and the one before it."""
+        if not 0 <= n < len(self.items):
+            return ()
         first = self.items[n - 1].last if n else 0
         return tuple(w.folded for w in self.links.words[first : self.items[n].first])
 

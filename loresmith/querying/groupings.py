@@ -78,8 +78,12 @@ def groups(r: Reader) -> bool:
         if at < len(r.items) and r.in_values(at):
             r.use(n)  # "written by Ann Lee"
             continue
+        dated = not r.frame.period and r.period(at) and r.names(n - 1) and r.dated(r.items[n - 1])
         if not _group_at(r, at):
             return False
+        if dated and r.items[n - 1].kind == "column":
+            r.frame.period_of = r.items[n - 1]  # "pumps installed per year"
+            r.use(n - 1)
         r.frame.per = r.frame.per or r.items[n].text in ("per", "pro", "je", "por", "par")
         r.listed_for = r.items[n].text in (
             "for all",

@@ -166,7 +166,8 @@ class _Solver:
             if clause.op == "!=" or both:
                 columns = {(v.table, v.column) for a in clause.atoms for v in a.values}
                 used = [c.ref for c in plan.where if (c.ref.table, c.ref.column) in columns]
-                if any(r.table != plan.table for r in used):
+                apart = plan.distinct or any(m.func == "count_distinct" for m in plan.measures)
+                if apart or any(r.table != plan.table for r in used):
                     return False  # none of several rows, or each of them: another question
         equal = [c.ref for c in plan.where if c.op == "="]
         return len(set(equal)) == len(equal)  # no row is two things
@@ -365,14 +366,14 @@ class _Solver:
         )
         amounts = [r for r in shows if self.view.amount(r)]
         pinned = any(c.op == "=" and c.ref.table == base and self.view.identifies(c.ref) for c in where)
-        if not rows and amounts and not pinned:
+        several = [c.ref for c in where if c.op == "in" and c.ref.table == base and c.ref not in refs]
+        if not rows and amounts and not pinned and not several:
             # The cost of a pump that has many: each, or together? Only where both come to the same.
             if len(shows) == 1 and target is None:
                 yield 0.0, Plan(base, measures=(Measure("sum", shows[0]),), where=where)
             else:
                 return
         # Which of several values a row has is part of the answer.
-        several = [c.ref for c in where if c.op == "in" and c.ref.table == base and c.ref not in refs]
         if shows and several and not rows:
             refs = (*several[:1], *refs)
         distinct = not rows and not amounts

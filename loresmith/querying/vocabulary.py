@@ -284,24 +284,24 @@ _GLUE = {
         offers offered offering provide provides provided publish published present presented
         write written wrote belong belongs belonging held get got work works worked feature
         featured include included including live living found called named titled result results
-        value values one ones time times via through about""",
+        one ones via through about""",
     "de": """gearbeitet arbeitet arbeiten der die das den dem des ein eine einen einem einer eines in im an
         am auf aus bei beim zu zum zur von vom fur um ist sind war waren wird werden wurde
         wurden worden sein es sie er ihr ihre ihrer wir uns ich du mir man da dort dieser diese
         dieses alle aller allen alles gibt gab bitte kann konnen soll als wie so dabei dazu
         davon denn jeweils entsprechenden vorhanden tabelle tabellen datenbank daten datei zeile
         zeilen eintrag eintrage datensatze gemacht durchgefuhrt ausgefuhrt stehen steht stand
-        befinden befindet liegen liegt verzeichnet welche wert werte dass ob durch es""",
+        befinden befindet liegen liegt verzeichnet welche dass ob durch es""",
     "es": """el la los las un una unos unas de del en a al para con es son fue fueron ha han hay habia hubo
         se su sus lo le les que este esta estos estas todos todas todo toda me nos tabla base
-        datos registros fila filas registro ser sido esta estan valor valores durante""",
+        datos registros fila filas registro ser sido esta estan durante""",
     "it": """il lo la i gli le un una uno di del della dei delle degli dello dell in nel nella nei nelle a al
         alla ai alle allo agli da dal dalla dai su sul sulla e sono stato stata stati state era
         erano ha hanno ci si suo sua loro questo questa questi queste tutti tutte tutto tutta c
-        l tabella database dati righe record riga valore valori mi durante essere d""",
+        l tabella database dati righe record riga mi durante essere d""",
     "fr": """le la les l un une des de du d dans en au aux a sur est sont etait etaient ont ete il elle ils
         elles on ce cet cette ces se son sa ses leur leurs nous tous toutes tout toute y t c s
-        qu pour chez table base donnees lignes enregistrements valeur valeurs moi existe etre
+        qu pour chez table base donnees lignes enregistrements moi existe etre
         fut furent pendant""",
 }
 

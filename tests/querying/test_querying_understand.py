@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from contextlib import closing
 import pytest
 from querying.worlds import MAINTENANCE, PARTS, PUMPS, TECHNICIANS, Given, maintenance_world, write
 
+from loresmith.querying import vocabulary
 from loresmith.querying.linking import link
 from loresmith.querying.plan import Plan, to_sql
 from loresmith.querying.understand import plans, tabular
@@ -152,6 +154,8 @@ def test_groups(world: World) -> None:
     months = asked("total cost per month in 2023", world)
     assert [m for m, _ in months] == sorted({str(r["date"])[:7] for r in jobs(date="2023")})
     assert sum(float(str(v)) for _, v in months) == pytest.approx(total(jobs(date="2023"), "cost"))
+    installed = Counter(int(str(p[3])[:4]) if p[3] else None for p in PUMPS)
+    assert dict(asked("Number of pumps installed per year", world)) == installed
     years = dict(asked("How many inspections per year?", world))
     assert years == Counter(int(str(r["date"])[:4]) for r in jobs(kind="insp"))
 
@@ -190,6 +194,25 @@ def test_lists(world: World) -> None:
     assert asked("List the names and teams of all technicians", world) == [(t[1], t[2]) for t in TECHNICIANS]
 
 
+def test_shares_and_ratios(world: World) -> None:
+    assert figure("What is the ratio of pumps in Köln to pumps in Basel?", world) == 1.0
+    assert figure("What is the ratio of inspections to oil changes?", world) == 2.0
+    assert figure("What proportion of pumps are in Köln out of all pumps?", world) == 0.375
+    question = (
+        "What is the ratio of pumps with a power above 12 kW to pumps with a power below 12 kW in Köln?"
+    )
+    assert figure(question, world) == 0.5
+
+
+def test_a_name_of_a_value_says_it_where_it_is_the_only_one(world: World) -> None:
+    assert figure("How many hours did O'Neill work?", world) == total(jobs(technician="Tom"), "hours")
+    assert figure("What is the price of the gear oil?", world) == 44.0
+    assert asked("What is the unit price of the seal ring?", world) == [
+        ("Seal ring 40 mm", 12.5),
+        ("Seal ring 80 mm", 19.9),
+    ]
+
+
 def test_several_figures_at_once(world: World) -> None:
     prices = [float(str(p[2])) for p in PARTS]
     ((low, high, average),) = asked("What is the minimum, maximum and average unit price?", world)
@@ -220,6 +243,17 @@ UNSURE = [
     "What is the total of the pumps?",
     "Sum of pump",
     "How many pumps had an inspection without P-100?",
+    "Which technician has never worked on P-200?",  # other rows of his say nothing of it
+    "Which technicians worked on P-200 and P-201?",  # both, or one of them?
+    "Which pumps had an inspection and an oil change?",
+    "Which technician worked most on pumps in Köln?",
+    "Which pumps have more power than P-200?",
+    "Total value of stock",  # of its price
+    "What is the second highest power?",
+    "Average time between inspections",
+    "How many days since the last inspection of P-100?",
+    "How many pumps are older than 5 years?",
+    "What is the difference between the power of P-200 and P-100?",
     "drop table pumps",
     "",
     "???",
@@ -264,6 +298,25 @@ def test_no_tables_no_plan(world: World) -> None:
         plans("How many pumps are there?", link("How many pumps are there?", Catalog(), world[1]), Catalog())
         == []
     )
+
+
+def test_any_words_are_a_question_or_none(world: World) -> None:
+    """Whatever is asked, a plan can be written and run."""
+    catalog, connection = world
+    words = [n for t in catalog.tables for n in (t.name, *(c.name for c in t.columns))]
+    words += ["Köln", "Ann Lee", "P-200", "inspection", "5", "20 kW", "2023", "March 2023", "10 €", "three"]
+    words += ["of", "the", "in", "and", "to", ",", "(", ")", ">", "<=", "?", "by", "which", "how many", "'x'"]
+    phrases = {code: [" ".join(k) for k in vocabulary.operators(code)] for code in vocabulary.LANGUAGES}
+    chance = random.Random(7)
+    understood_at_all = 0
+    for _ in range(400):
+        some = phrases[chance.choice(vocabulary.LANGUAGES)]
+        length = chance.randint(1, 10)
+        question = " ".join(chance.choice(chance.choice((words, words, some))) for _ in range(length))
+        for plan in understood(question, world):
+            connection.execute(to_sql(plan, catalog)).fetchall()
+            understood_at_all += 1
+    assert understood_at_all > 10
 
 
 @pytest.fixture(scope="module")
