@@ -118,6 +118,21 @@ def test_the_rows_of_a_labelled_table_are_for_its_readers_alone(serve: Serve) ->
     assert "90000" in client.get("/api/row", params=place, headers=insider).text
 
 
+def test_the_tables_of_a_document_are_told_to_those_who_may_see_it(serve: Serve) -> None:
+    outsider = serve.key("eva")
+    client = serve()
+    told = client.get("/api/tables", params={"document": "maintenance.csv"}, headers=outsider).json()[
+        "tables"
+    ]
+    assert [(table["name"], table["rows"]) for table in told] == [("maintenance", 12)]
+    assert [(c["name"], c["unit"]) for c in told[0]["columns"]][2] == ("Hours", "h")
+    report = client.get("/api/tables", params={"document": "report.html"}, headers=outsider)
+    assert report.json() == {"tables": []}
+    hidden = client.get("/api/tables", params={"document": "wages.csv"}, headers=outsider)
+    assert hidden.status_code == 404
+    assert "Wage" not in hidden.text
+
+
 # --- in a browser -------------------------------------------------------------------------------------
 
 
@@ -177,6 +192,15 @@ def test_the_result_is_saved_as_a_file_that_runs_nothing(visit: Callable[..., An
             rows: [["=1+1", -2], ["@SUM(A1)", null], ['say "x", y', 1.5], ["two\\nlines", 0]]})"""
     )
     assert made.split("\r\n") == ["a,b (h)", "'=1+1,-2", "'@SUM(A1),", '"say ""x"", y",1.5', '"two\nlines",0']
+
+
+@pytest.mark.browser
+def test_a_document_shows_its_tables(visit: Callable[..., Any]) -> None:
+    page = visit("documents")
+    page.locator(".doc", has_text="maintenance").click()
+    page.locator("#panel h3", has_text="Tables").wait_for()
+    assert "Hours (h)" in page.locator("#panel").inner_text()
+    assert "12 rows" in page.locator("#panel").inner_text()
 
 
 @pytest.mark.browser

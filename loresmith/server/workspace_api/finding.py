@@ -22,6 +22,8 @@ from loresmith.server.workspace_api.shared import (
     missing,
 )
 from loresmith.state import State
+from loresmith.tables.store import read_catalog
+from loresmith.tables.values import Table
 from loresmith.types import Box, Hit, Locator, Passage, SearchMode
 
 router = APIRouter(tags=["search"], responses=ERRORS)
@@ -69,6 +71,33 @@ async def source(passage: PathName, here: Reader) -> dict[str, Any]:
     """`text` is the passage, verbatim, from character `start` of the document; `context` is what stands
     before and after it; `header` the column names of a table that was cut."""
     return await here.engine.run(source_of, here, passage)
+
+
+@router.get("/tables", summary="The tables of a document: their columns, units, types and how many rows")
+async def tables(
+    here: Reader, document: Annotated[str, Query(min_length=1, max_length=2_000)]
+) -> dict[str, Any]:
+    """Of documents that are data (docs/tables.md); `tables` is empty for others."""
+    info = here.info(document)
+
+    def found() -> list[Table]:
+        return list(read_catalog(here.folder.tables_path, {info.id: info.version}).tables)
+
+    return {"tables": [_table(table) for table in await run_in_threadpool(found)]}
+
+
+def _table(table: Table) -> dict[str, Any]:
+    return {
+        "name": table.name,
+        "sql": table.sql,
+        "sheet": table.sheet,
+        "caption": table.caption,
+        "rows": table.rows,
+        "columns": [
+            {"name": c.name, "sql": c.sql, "unit": c.unit, "type": c.type, "description": c.description}
+            for c in table.columns
+        ],
+    }
 
 
 @router.get("/row", summary="The row of a table that a result rests on, in its place")

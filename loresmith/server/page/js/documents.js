@@ -154,7 +154,7 @@ function drawWaiting(node, found, editor) {
 // --- the list -----------------------------------------------------------------------------------------
 
 const KINDS = [["pdf", "PDF"], ["word", "DOC"], ["sheet", "XLS"], ["excel", "XLS"], ["presentation", "PPT"], ["powerpoint", "PPT"], ["csv", "CSV"],
-  ["markdown", "MD"], ["html", "WEB"], ["message", "MAIL"], ["json", "JSON"], ["epub", "EPUB"], ["image", "IMG"], ["plain", "TXT"]];
+  ["loresmith.table", "TAB"], ["parquet", "PARQ"], ["sqlite", "DB"], ["markdown", "MD"], ["html", "WEB"], ["message", "MAIL"], ["json", "JSON"], ["epub", "EPUB"], ["image", "IMG"], ["plain", "TXT"]];
 
 function kind(one) {
   const ending = /\.([a-z0-9]{1,5})$/i.exec(one.id ?? "");
@@ -228,6 +228,7 @@ function hitList(hits) {
 function details(one, from, reload) {
   frame(one.title || one.id, one.title && one.title !== one.id ? one.id : "", from, (body) => {
     const alike = el("div");
+    const data = el("div");
     add(body,
       one.warnings?.length ? el("div", {}, el("h3", {}, t("documents.notes")), one.warnings.map((text) => el("p", { class: "caution" }, text))) : null,
       facts([
@@ -238,13 +239,23 @@ function details(one, from, reload) {
         one.language ? [t("documents.language"), word("language", one.language)] : null,
       ]),
       one.source ? el("div", {}, el("h3", {}, t("documents.source")), el("p", { class: "soft file" }, one.uri || one.source)) : null,
+      data,
       el("div", {}, el("h3", {}, t("documents.similar")), alike),
       may("editor") && one.uploaded ? el("div", { class: "actions" }, button(t("documents.delete"), { shape: "bin", onclick: (event) => takeAway(one, event.currentTarget, reload) })) : null);
+    // Most documents have none: nothing is said of them, and nothing of a server that cannot tell.
+    get(`/tables${query({ document: one.id })}`).then((found) => replace(data, tables(found.tables)), () => {});
     filled(alike, async () => {
       const found = await get(`/similar${query({ document: one.id })}`);
       return found.hits?.length ? hitList(found.hits) : el("p", { class: "soft" }, t("documents.similar.none"));
     });
   });
+}
+
+function tables(found) {
+  if (!found.length) return null;
+  return el("section", {}, el("h3", {}, t("documents.tables")), el("ul", { class: "plain" }, found.map((table) => el("li", {},
+    el("b", {}, table.name), " ", el("small", { class: "count" }, t("count.rows", { n: table.rows })),
+    el("p", { class: "soft small" }, table.columns.map((column) => (column.unit ? `${column.name} (${column.unit})` : column.name)).join(" · "))))));
 }
 
 async function takeAway(one, control, reload) {
