@@ -15,18 +15,24 @@ from loresmith.tables import inference
 from loresmith.tables.inference import Evidence, Reading
 from loresmith.tables.values import Cell
 
-_MEMO = 50_000
+_MEMO, _LEAST = 1_000_000, 1000
+"""Distinct cells that are remembered: over all columns of a table, and of each at least."""
 _SHOWN = 5
 _HASHED_ALIKE = {int, float}
 """True is a key like 1: a batch that holds both is taken cell by cell."""
 
 
+def _remembered(width: int) -> int:
+    return max(_LEAST, min(50_000, _MEMO // max(1, width)))
+
+
 class Watcher:
     """Collects the evidence of one column."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = 1) -> None:
         self.evidence = Evidence()
         self._memo: dict[str, inference.Seen] = {}
+        self._most = _remembered(width)
 
     def see(self, cells: Sequence[Any], places: Sequence[Any]) -> None:
         kinds = set(map(type, cells))
@@ -43,7 +49,7 @@ class Watcher:
         if isinstance(cell, str):
             found = self._memo.get(cell)
             if found is None:
-                if len(self._memo) >= _MEMO:
+                if len(self._memo) >= self._most:
                     self._memo.clear()
                 found = self._memo[cell] = inference.look(cell.strip())
             self.evidence.see(found, count)
@@ -77,8 +83,9 @@ class Tally:
 class Converter:
     """Converts the cells of one column and counts what comes out."""
 
-    def __init__(self, reading: Reading, tally: Tally) -> None:
+    def __init__(self, reading: Reading, tally: Tally, width: int = 1) -> None:
         self.reading, self.tally = reading, tally
+        self._most = _remembered(width)
         self._memo: dict[Any, Cell] = {}
         self._bad: set[Any] = set()
         self._numeric = reading.type in ("integer", "real")
@@ -101,7 +108,7 @@ class Converter:
 
     def _batch(self, cells: Sequence[Any], places: Sequence[Any]) -> list[Cell]:
         memo, bad, tally = self._memo, self._bad, self.tally
-        if len(memo) > _MEMO:
+        if len(memo) > self._most:
             memo.clear()
         for cell in set(cells).difference(memo):
             try:

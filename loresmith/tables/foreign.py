@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from loresmith.tables.names import identifier
 from loresmith.tables.values import Column, ForeignKey, Table
@@ -21,6 +22,8 @@ _KEY_WORDS = frozenset(
 _LARGE = 20_000
 _FEW = 2
 """A key of fewer values says nothing: every 0/1 column would point at it."""
+_FIRST = 30
+"""Keys stand among the first columns."""
 
 
 def names_a_key(name: str, table: str) -> bool:
@@ -41,8 +44,8 @@ def find(
     keys = [
         (table, column)
         for table in tables
-        for column in table.columns
-        if column.key and column.distinct > _FEW
+        for number, column in enumerate(table.columns)
+        if column.key and column.distinct > _FEW and (number < _FIRST or column.sql in table.keys)
     ]
     for table in tables:
         kept = [
@@ -140,10 +143,11 @@ def _holds(db: sqlite3.Connection, table: Table, column: Column, other: Table, k
     return found is None
 
 
-def _words(name: str) -> list[str]:
-    """The words of a name, in the singular: "PumpIDs" -> ["pump", "id"]."""
+@lru_cache(maxsize=8192)
+def _words(name: str) -> tuple[str, ...]:
+    """The words of a name, in the singular: "PumpIDs" -> "pump", "id"."""
     split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
-    return [_singular(word) for word in identifier(split).split("_") if word]
+    return tuple(_singular(word) for word in identifier(split).split("_") if word)
 
 
 def _singular(word: str) -> str:

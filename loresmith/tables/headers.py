@@ -19,6 +19,7 @@ from loresmith.tables import dates, units
 
 LOOKED_AT = 200
 """Rows that are enough to know the head."""
+_CELLS = 20_000
 _LONGEST_NAME = 80
 _CAPTION_ROWS = 12
 _JOIN = " › "
@@ -112,7 +113,7 @@ def _is_head(rows: Sequence[Sequence[str]], at: int, usual: int, styled: bool) -
         return len(named) > 1
     if styled:
         return True
-    body = rows[at + 1 : at + LOOKED_AT]
+    body = rows[at + 1 : at + 1 + max(10, min(LOOKED_AT, _CELLS // max(1, len(row))))]
     if all(is_year(cell) for cell in named):
         return False
     below = votes = 0

@@ -63,8 +63,9 @@ class Loaded:
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """(place, typed cells…), in order, without a totals row at the end."""
-        converters = [Converter(r, t) for r, t in zip(self.readings, self.tallies, strict=True)]
-        share = _COUNTED // max(1, len(converters))
+        width = len(self.readings)
+        converters = [Converter(r, t, width) for r, t in zip(self.readings, self.tallies, strict=True)]
+        share = _COUNTED // max(1, width)
         for places, columns in _read_back(self.spool):
             typed = [c.convert(cells, places) for c, cells in zip(converters, columns, strict=True)]
             yield from zip(places, *typed, strict=True)
@@ -181,7 +182,7 @@ def load(table: RawTable, rows: Iterable[RawRow], language: str, folder: Path) -
 
 def _loaded(table: RawTable, rows: Iterable[RawRow], language: str, spool: BinaryIO) -> Loaded:
     width = len(table.columns)
-    watchers = [Watcher() for _ in range(width)]
+    watchers = [Watcher(width) for _ in range(width)]
     places: list[Any] = []
     batch: list[Sequence[Any]] = []
     wide, first_wide = 0, None
