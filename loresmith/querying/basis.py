@@ -18,8 +18,9 @@ from loresmith.errors import QueryFailed
 from loresmith.querying.check import Checked
 from loresmith.querying.conditions import literal
 from loresmith.querying.execute import Limits, Query, Rows, guarded, parts_of
-from loresmith.querying.scopes import meant
-from loresmith.querying.conditions import literal
+from loresmith.querying.trees import figures as aggregates
+from loresmith.querying.trees import groups as grouped
+from loresmith.querying.trees import meant, once, own, terms, with_clause
 from loresmith.tables.values import Catalog, Cell, Column, Table
 from loresmith.types import BasisRow, BasisTable
 
@@ -164,6 +165,8 @@ def _selects(tree: exp.Expression) -> list[tuple[exp.Select, bool]]:
 
 
 def _parts(select: exp.Select, catalog: Catalog, shown: Rows | None) -> list[_Part]:
+    from sqlglot import exp
+
     sources: Sequence[tuple[str, str]] = select.meta.get("sources", ())
     if not any(table for _, table in sources):
         return []
@@ -176,40 +179,12 @@ def _parts(select: exp.Select, catalog: Catalog, shown: Rows | None) -> list[_Pa
         if not table:
             continue
         inner = under.copy()
-        inner.set("expressions", [_aliased(_column("_row", alias), "r")])
-        text = _with(select) + inner.sql(dialect="sqlite", comments=False)
-        single = len(sources) == 1 or _once(alias, select, catalog)
+        inner.set("expressions", [_aliased(exp.column("_row", alias), "r")])
+        text = with_clause(select) + inner.sql(dialect="sqlite", comments=False)
+        single = len(sources) == 1 or once(alias, select, catalog)
         listed = inner.args.get("order") is not None
         found.append(_Part(table, text, single=single, everything=bare, listed=listed))
     return found
-
-
-def _once(alias: str, select: exp.Select, catalog: Catalog) -> bool:
-    """Whether a join leads from each row of a source to at most one row of every other: by columns that
-    are keys there."""
-    from sqlglot import exp
-
-    tables = {name.casefold(): catalog.table(table) for name, table in select.meta["sources"]}
-    pairs: list[tuple[exp.Column, exp.Column]] = []
-    tests = [join.args.get("on") for join in select.args.get("joins") or ()]
-    tests.append(select.args["where"].this if select.args.get("where") is not None else None)
-    for test in tests:
-        for part in test.flatten() if isinstance(test, exp.And) else [test]:
-            if isinstance(part, exp.EQ) and isinstance(part.this, exp.Column):
-                if isinstance(part.expression, exp.Column):
-                    pairs += [(part.this, part.expression), (part.expression, part.this)]
-    reached, grown = {alias.casefold()}, True
-    while grown:
-        grown = False
-        for here, there in pairs:
-            a, b = (str(side.meta.get("source", "")).casefold() for side in (here, there))
-            table = tables.get(b)
-            column = table.column(there.name) if table is not None else None
-            if a in reached and b not in reached and table is not None and column is not None:
-                if column.key or table.keys == (column.sql,):
-                    reached.add(b)
-                    grown = True
-    return len(reached) == len(tables)
 
 
 def _under(select: exp.Select, rows: Rows | None) -> exp.Select:
@@ -217,12 +192,10 @@ def _under(select: exp.Select, rows: Rows | None) -> exp.Select:
     from sqlglot import exp
 
     under = select.copy()
-    figures = [n for n in _own(select.expressions) if isinstance(n, exp.AggFunc)]
-    figures = [n for n in figures if not isinstance(n.parent, exp.Window)]
-    groups = [meant(term, select) for term in _terms(select, "group")]
+    figures, groups = aggregates(select), grouped(select)
     if select.args.get("distinct"):
         groups = [p.unalias() for p in select.expressions]
-    windows = any(isinstance(n, exp.Window) for n in _own(select.expressions))
+    windows = any(isinstance(n, exp.Window) for n in own(select.expressions))
     if (not groups and not figures and select.args.get("having") is None) or windows:
         for key in ("group", "having", "with_", "windows", "distinct"):
             under.set(key, None)
@@ -330,66 +303,27 @@ def _spell_out(query: exp.Select, select: exp.Select) -> None:
         clause = query.args.get(key)
         if clause is None:
             continue
-        for term, was in zip(list(clause.expressions), _terms(select, key), strict=True):
+        for term, was in zip(list(clause.expressions), terms(select, key), strict=True):
             what = meant(was, select).copy()
             (term.this if key == "order" else term).replace(what)
-
-
-def _terms(select: exp.Select, key: str) -> list[exp.Expression]:
-    clause = select.args.get(key)
-    if clause is None:
-        return []
-    return [t.this if key == "order" else t for t in clause.expressions]
-
-
-def _own(roots: Sequence[exp.Expression]) -> list[exp.Expression]:
-    """Everything in these expressions that is not in a query within them."""
-    from sqlglot import exp
-
-    found: list[exp.Expression] = []
-    for root in roots:
-        found += [
-            n for n in root.walk(prune=lambda n: isinstance(n, exp.Query)) if isinstance(n, exp.Expression)
-        ]
-    return found
 
 
 def _measured(select: exp.Select) -> set[str]:
     """Tables whose columns go into figures: what they hold is what the answer rests on."""
     from sqlglot import exp
 
-    figures = [n for n in _own(select.expressions) if isinstance(n, exp.AggFunc)]
+    figures = [n for n in own(select.expressions) if isinstance(n, exp.AggFunc)]
     columns = [c for f in figures for c in f.find_all(exp.Column)]
     return {c.meta["figure"].table for c in columns if "figure" in c.meta}
 
 
-def _with(select: exp.Select) -> str:
-    """The parts that stand around a query, so that it can be asked on its own."""
-    clauses: list[str] = []
-    at: exp.Expression | None = select
-    while at is not None:
-        clause = at.args.get("with_")
-        if clause is not None:
-            its = [c.sql(dialect="sqlite", comments=False) for c in clause.expressions]
-            clauses = [c for c in its if c not in clauses] + clauses
-        at = at.parent  # type: ignore[assignment]
-    return f"WITH {', '.join(clauses)} " if clauses else ""
-
-
-def _column(name: str, alias: str) -> exp.Expression:
+def _aliased(node: exp.Expression, name: str) -> exp.Alias:
     from sqlglot import exp
 
-    return exp.column(name, alias)
-
-
-def _aliased(node: exp.Expression, name: str) -> exp.Expression:
-    from sqlglot import exp
-
-    return exp.alias_(node, name)
+    return exp.Alias(this=node, alias=exp.to_identifier(name))
 
 
 def _filled(node: exp.Expression) -> exp.Expression:
     from sqlglot import exp
 
     return exp.Coalesce(this=node.copy(), expressions=[exp.Literal.string(_NOTHING)])
-

@@ -6,9 +6,9 @@ Promises: what runs is what was understood: the statement is written anew from t
 a list of what is allowed, never of what is forbidden. `execute` asks the database itself to refuse the
 rest, so that a mistake here alone opens nothing.
 
-Three things that models write and SQLite silently answers wrongly are put right: a part of a date
-compared with a number (strftime gives text), YEAR(…) and EXTRACT, and the quotient of two whole
-figures over rows, which would be cut to a whole number.
+Things that models write and SQLite silently answers wrongly are put right or refused: a part of a date
+compared with a number (strftime gives text), YEAR(…) and EXTRACT, the quotient of two whole figures over
+rows, which would be cut to a whole number, and those of `soundness`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loresmith.errors import Unsound
+from loresmith.querying import soundness
 from loresmith.querying.figures import Figure
 from loresmith.querying.scopes import resolve
 from loresmith.tables.values import Catalog
@@ -81,8 +82,11 @@ def check(sql: str, catalog: Catalog) -> Checked:
     try:
         _vocabulary(tree)
         tree = _repaired(tree)
-        outputs = resolve(tree, catalog)
         _size(tree)
+        outputs = resolve(tree, catalog)
+        soundness.compare(tree, catalog)
+        soundness.shown(tree, catalog)
+        soundness.joined(tree)
         text = tree.sql(dialect="sqlite", comments=False)
     except RecursionError:
         raise Unsound("The statement is nested too deeply.") from None

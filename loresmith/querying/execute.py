@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from loresmith.errors import QueryFailed
 from loresmith.querying.check import LONGEST, Checked
-from loresmith.querying.scopes import meant
+from loresmith.querying.trees import doubtful, meant
 from loresmith.tables.values import Catalog, Cell
 
 if TYPE_CHECKING:
@@ -78,11 +78,27 @@ def execute(path: Path, checked: Checked, catalog: Catalog, limits: Limits = Lim
     most = limits.rows if asked is None else min(asked, limits.rows)
     with guarded(path, checked.tables, catalog, limits, width=width, parts=parts) as query:
         rows = query(query.renamed(ranked or sql), most + 1)
+    if doubts := doubtful(checked.tree, catalog):
+        _count_once(path, checked, catalog, limits, doubts)
     truncated = len(rows) > most
     if ranked is not None:
         truncated = truncated and rows[most][width:] == rows[most - 1][width:]
     kept = tuple(row[:width] for row in rows[:most])
     return Rows(checked.columns, kept, truncated, time.perf_counter() - start)
+
+
+def _count_once(
+    path: Path, checked: Checked, catalog: Catalog, limits: Limits, doubts: Sequence[tuple[str, str, str]]
+) -> None:
+    """Where keys do not say that a join counts each row once, the rows do."""
+    parts = parts_of(checked.tree)
+    with guarded(path, checked.tables, catalog, limits, hidden=True, parts=parts) as query:
+        for sql, table, figure in doubts:
+            if query(query.renamed(f"{sql} LIMIT 1"), 1):
+                raise QueryFailed(
+                    f"{figure} counts rows of {table} several times, once for each row joined to them.",
+                    f"Restrict {table} with IN (SELECT …) instead of a join, or count DISTINCT.",
+                )
 
 
 def limit_of(tree: exp.Expression) -> int | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from loresmith.querying.figures import Figure, figure
 from loresmith.querying.phrases import words
 from loresmith.querying.saying import Sayer
-from loresmith.querying.scopes import meant
+from loresmith.querying.trees import meant
 from loresmith.tables.values import Catalog
 
 if TYPE_CHECKING:
@@ -177,8 +177,10 @@ class _Reader:
         """Two columns that are a reference, or have one name."""
         from sqlglot import exp
 
-        sides = (node.this, node.args.get("expression"))
-        if not isinstance(node, exp.EQ) or not all(isinstance(side, exp.Column) for side in sides):
+        if not isinstance(node, exp.EQ):
+            return False
+        sides = (node.this, node.expression)
+        if not all(isinstance(side, exp.Column) for side in sides):
             return False
         a, b = (side.meta.get("figure", Figure()) for side in sides)
         if a.column == b.column or not a.table or not b.table:

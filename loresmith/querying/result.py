@@ -16,8 +16,8 @@ from loresmith.querying.basis import basis
 from loresmith.querying.check import Checked, check
 from loresmith.querying.execute import Limits, Rows, limit_of
 from loresmith.querying.figures import Figure, tidy
-from loresmith.querying.reading import reading, titles
 from loresmith.querying.phrases import words
+from loresmith.querying.reading import reading, titles
 from loresmith.tables.values import Catalog, Cell
 from loresmith.types import BasisTable, Citation, Locator, Sentence, TableResult
 
@@ -198,8 +198,12 @@ def _cited(tables: Sequence[BasisTable], quote: Quote | None) -> list[Citation]:
             if len(found) == _CITED:
                 return found
             cells = "; ".join(
-                f"{head}: {short(cell)}" for head, cell in zip(table.columns, row.cells, strict=True) if cell is not None
+                f"{head}: {short(cell)}"
+                for head, cell in zip(table.columns, row.cells, strict=True)
+                if cell is not None
             )
             there = quote(table.document, row.locator) if quote is not None else None
-            found.append(there or Citation(document=table.document, passage="", locator=row.locator, quote=cells))
+            found.append(
+                there or Citation(document=table.document, passage="", locator=row.locator, quote=cells)
+            )
     return found

@@ -164,7 +164,11 @@ class Sayer:
         from sqlglot import exp
 
         said = self.phrase(node)
-        return f"({said})" if isinstance(node, exp.Add | exp.Sub | exp.Mul | exp.Div) and said[:1] != "(" else said
+        return (
+            f"({said})"
+            if isinstance(node, exp.Add | exp.Sub | exp.Mul | exp.Div) and said[:1] != "("
+            else said
+        )
 
     def _arithmetic(self, node: exp.Expression) -> str:
         from sqlglot import exp

@@ -292,20 +292,6 @@ class _Resolver:
         raise Unsound(*_unknown(node, scope, self.catalog))
 
 
-def meant(term: exp.Expression, select: exp.Select) -> exp.Expression:
-    """What a term of GROUP BY or ORDER BY stands for: an ordinal, an alias, or itself."""
-    from sqlglot import exp
-
-    found: exp.Expression = term
-    if isinstance(term, exp.Literal) and not term.is_string:
-        found = select.expressions[int(str(term.this)) - 1].unalias()
-    elif isinstance(term, exp.Column) and not term.table and "source" not in term.meta:
-        for projection in select.expressions:
-            if isinstance(projection, exp.Alias) and projection.alias.casefold() == term.name.casefold():
-                found = projection.this
-    return found
-
-
 def _of_outputs(alias: str, outputs: Outputs) -> Source:
     columns: dict[str, Figure] = {}
     for name, what in outputs:

@@ -72,7 +72,7 @@ def test_only_the_first_rows_are_kept_and_all_are_counted(world: World) -> None:
 
 
 def test_the_highest_value_rests_on_the_rows_that_have_it(world: World) -> None:
-    top = max(row[5] for row in MAINTENANCE if row[5] is not None)  # type: ignore[type-var]
+    top = max(row[5] for row in MAINTENANCE if row[5] is not None)
     assert based(ask(world, "SELECT MAX(cost) FROM maintenance")) == {"Log": numbers(lambda r: r[5] == top)}
     by_kind = ask(world, "SELECT kind_of_work, MIN(hours) FROM maintenance GROUP BY kind_of_work")
     low = {k: min(r[4] for r in MAINTENANCE if r[3] == k) for k in {r[3] for r in MAINTENANCE}}  # type: ignore[type-var]
