@@ -300,5 +300,6 @@ def _value(rows: Rows) -> str:
     """The one value of the result, "" where there are more."""
     if len(rows.rows) != 1 or len(rows.rows[0]) != 1:
         return ""
-    text = str(rows.rows[0][0])
+    cell = rows.rows[0][0]
+    text = f"{cell:.10g}" if isinstance(cell, float) else str(cell)
     return text if len(text) <= _VALUE else ""

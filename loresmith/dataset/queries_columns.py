@@ -16,6 +16,15 @@ from loresmith.tables.values import Column, Table
 FEWEST_ROWS = 5
 """A smaller table is read, not queried."""
 MOST_COLUMNS = 30
+_PREPOSITIONS = frozenset(("in", "on", "at", "by", "since", "from", "to", "with", "for", "of", "seit", "von"))
+_ADDED = frozenset(
+    ("h", "min", "s", "d", "€", "$", "£", "EUR", "USD", "CHF", "GBP", "kg", "t", "g", "l", "kWh")
+)
+_ADDITIVE = re.compile(
+    r"cost|amount|total|sum|hour|minute|quantit|qty|piece|count|revenue|sales|weight|mass|volume|stock|budget|"
+    r"salar|fee|unit|item|paid|distance|duration|"
+    r"betrag|kosten|menge|umsatz|stunden|anzahl|bestand|gewicht|dauer|stuck|gehalt|minuten",
+)
 _GROUPS = 40
 _INTENSIVE = re.compile(
     r"price|preis|temp|rate|quote|percent|prozent|speed|pressure|druck|power|leistung|age|alter|score|"
@@ -89,7 +98,21 @@ def _year(column: Column) -> bool:
 
 def summable(place: Place) -> bool:
     """Whether a sum of it means something to people: hours and costs, not temperatures and prices."""
-    return _INTENSIVE.search(fold(place.column.name)) is None and place.column.unit not in ("%", "°C", "°F")
+    column, name = place.column, fold(place.column.name)
+    if _INTENSIVE.search(name):
+        return False
+    counted = column.type == "integer" and not column.unit
+    return counted or column.unit in _ADDED or _ADDITIVE.search(name) is not None
+
+
+def spoken(place: Place) -> bool:
+    """Whether it can be asked for by its name, and is short enough to be told: not "specialised in", nor a
+    column of whole sentences."""
+    column = place.column
+    if column.type == "text" and column.low is None and column.distinct:
+        return False
+    last = fold(column.name).replace("_", " ").split()[-1:]
+    return column.type in ("date", "datetime") or not set(last) & _PREPOSITIONS
 
 
 def rounded(value: int | float | str | None) -> int | float | None:

@@ -156,23 +156,19 @@ class English:
         column, values = one.place.column, one.condition.values
         shown = [self._amount(v, one.place) for v in values]
         if one.condition.op == "between":
-            return self.rng.choice((
-                f"with {name} between {' and '.join(shown)}", f"whose {name} is from {' to '.join(shown)}",
-                f"with a {name} of {shown[0]} to {shown[1]}",
-            ))  # fmt: skip
+            return self.rng.choice(
+                (f"with {name} between {' and '.join(shown)}", f"whose {name} is from {' to '.join(shown)}")
+            )
         than = self.rng.choice({
             ">": ("more than", "over", "above", "greater than", "higher than", "exceeding"),
             ">=": ("at least", "no less than"),
             "<": ("less than", "under", "below", "lower than"),
             "<=": ("at most", "up to", "no more than"),
         }[one.condition.op])  # fmt: skip
-        options = [
-            f"with {name} {than} {shown[0]}",
-            f"whose {name} is {than} {shown[0]}",
-            f"with a {name} of {than} {shown[0]}",
-        ]
-        if unit(column, "en") and than not in ("greater than", "higher than", "lower than", "exceeding"):
-            options.append(f"of {than} {shown[0]}")
+        options = [f"with {name} {than} {shown[0]}", f"whose {name} is {than} {shown[0]}"]
+        if than not in ("greater than", "higher than", "lower than", "exceeding"):
+            options += [f"with a {name} of {than} {shown[0]}"] if not name.endswith("s") else []
+            options += [f"of {than} {shown[0]}"] if unit(column, "en") else []
         return self.rng.choice(options)
 
     def _amount(self, value: int | float | str | Ref, place: Place) -> str:
@@ -205,6 +201,8 @@ def _verb(place: Place) -> str:
     if place.column.type not in ("date", "datetime"):
         return ""
     words = fold(split(place.column.name)).split()
+    if len(words) > 1 and words[-1] in ("on", "at"):
+        return words[-2]
     return next((w for w in words if w in WORDS["done"] or (w.endswith("ed") and len(w) > 4)), "")
 
 

@@ -25,6 +25,7 @@ from loresmith.dataset.queries_columns import (
     Profile,
     profile,
     rounded,
+    spoken,
     summable,
 )
 from loresmith.querying.plan import Condition, Func, Having, Measure, Op, Order, Period, Plan
@@ -240,16 +241,15 @@ class Maker:
         for one in [*self._filters(own), *(_empty(p) for p in own.gaps)]:
             plan = Plan(table, show=(label.ref,), where=(one.condition,))
             yield Meaning("list", plan, own.table, show=(label,), filters=(one,))
-        attributes = [
-            Place(own.table, c) for c in own.table.columns[:MOST_COLUMNS] if c.sql != label.column.sql
-        ]
+        places = [Place(own.table, c) for c in own.table.columns[:MOST_COLUMNS] if c.sql != label.column.sql]
+        attributes = [place for place in places if spoken(place)]
         for place in attributes:
             for key in self._keys(label, 2):
                 plan = Plan(table, show=(place.ref,), where=(Condition(label.ref, "=", (key,)),))
                 yield Meaning("look_up", plan, own.table, show=(place,), key=key)
         for one in self._filters(own):
-            if attributes:
-                place = self.rng.choice(attributes)
+            if others := [place for place in attributes if place != one.place]:
+                place = self.rng.choice(others)
                 plan = Plan(table, show=(label.ref, place.ref), where=(one.condition,))
                 yield Meaning("beside", plan, own.table, show=(label, place), filters=(one,))
 

@@ -57,7 +57,8 @@ _LONG_UNITS = {
 }  # fmt: skip
 _UNCOUNTED = frozenset(
     """maintenance staff equipment inventory stock log history data personnel work production traffic
-    downtime training payroll software hardware feedback sales energy weather""".split()  # noqa: SIM905
+    downtime training payroll software hardware feedback sales energy weather glossary endurance leakage
+    schedule register directory overview summary ledger roster timetable archive diary calendar""".split()  # noqa: SIM905
 )
 _IRREGULAR = {"person": "people", "man": "men", "woman": "women", "child": "children", "staff": "staff"}
 _GERMAN = frozenset(
@@ -106,8 +107,10 @@ class Words:
         names = [split(table.sql)]
         if not _BARE_NAMES.fullmatch(table.name) and fold(table.name) != fold(names[0]):
             names.append(split(re.sub(r"\.\w{1,8}$", "", table.name)))
+        # "spare-parts-p-200": what its code says of it nobody says of its rows.
+        names = [" ".join(w for w in n.split() if len(w) > 1 and not w.isdigit()) or n for n in names]
         found = []
-        for name in names:
+        for name in dict.fromkeys(names):
             if language == "de":
                 named = name if any(c.isupper() for c in name) else name[:1].upper() + name[1:]
                 found += [(named, named), (f"Eintrag in {named}", f"Einträge in {named}")]

@@ -98,7 +98,8 @@ def test_every_derived_query_runs_and_gives_the_value_that_the_row_says(rows, ta
         assert proof.sql == row.answer
         assert proof.rows.rows
         if row.value:
-            assert row.value == str(proof.rows.rows[0][0])
+            cell = proof.rows.rows[0][0]
+            assert row.value == (f"{cell:.10g}" if isinstance(cell, float) else str(cell))
 
 
 def test_a_count_and_a_sum_are_those_of_the_file(tables):
@@ -114,7 +115,8 @@ def test_a_count_and_a_sum_are_those_of_the_file(tables):
         assert proof.rows.rows == ((value,),)
 
 
-def test_a_row_is_asked_as_the_model_with_an_adapter_will_be(rows, tables):
+def test_a_row_is_asked_as_the_model_with_an_adapter_will_be(rows, tables, monkeypatch):
+    monkeypatch.setattr(asking.judge, "hopeless", lambda *_: "")  # what is asked, not what is withheld
     for row in [r for r in rows if not r.labels][::9]:
         model = FakeModel("SELECT COUNT(*) FROM pumps")
         visible = tables.catalog.visible(())
