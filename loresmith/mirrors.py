@@ -135,8 +135,11 @@ def total(value: int) -> str:
     return f"{value % 2**128:032x}"
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def dump(cells: Sequence[Any]) -> str:
-    return json.dumps(cells, ensure_ascii=False, separators=(",", ":"))
+    return _encode(cells)
 
 
 def _quoted(path: Path) -> str:

@@ -212,35 +212,34 @@ def _by_key(
     change = sum(
         _put(mirror, _row(source, values, seen)) for values in select(connection, source, newer_than=last)
     )
-    # No type for `at`, so that it is compared as what it is.
-    mirror.execute("CREATE TEMP TABLE present (key TEXT PRIMARY KEY, at) WITHOUT ROWID")
     since = source.position(source.since or "")
     positions = list(dict.fromkeys([*source.key_positions, since]))
-    columns, blank = [source.reading.columns[at] for at in positions], Seen()
     keys, moment = [positions.index(at) for at in source.key_positions], positions.index(since)
-    for batch in _batches(select(connection, source, only=positions)):
-        present = []
-        for values in batch:
-            cells = [tidy(c, v, blank) for c, v in zip(columns, values, strict=True)]
-            present.append((mirrors.dump([cells[at] for at in keys]), cells[moment]))
-        mirror.executemany("INSERT OR IGNORE INTO present VALUES (?, ?)", present)
-    gone = mirror.execute("SELECT cells FROM rows WHERE key NOT IN (SELECT key FROM present)")
-    change -= sum(mirrors.digest(cells) for (cells,) in gone)
-    mirror.execute("DELETE FROM rows WHERE key NOT IN (SELECT key FROM present)")
-    # Rows that came in with an old time, or went and came back with another.
-    other = (
-        "SELECT present.key FROM present LEFT JOIN rows ON rows.key = present.key"
-        f" WHERE rows.key IS NULL OR json_extract(rows.cells, '$[{since}]') IS NOT present.at"
-    )
-    (missing,) = mirror.execute(f"SELECT count(*) FROM ({other})").fetchone()
-    (rows,) = mirror.execute("SELECT count(*) FROM rows").fetchone()
-    if missing > max(5 * BATCH, rows // 5):
-        return None
-    wanted = [json.loads(key) for (key,) in mirror.execute(other).fetchall()]
+    checked, blank = [n for n, at in enumerate(positions) if at in source.checked and n in keys], Seen()
+    (most,) = mirror.execute("SELECT max(n) FROM rows").fetchone()
+    there = bytearray((most or 0) // 8 + 1)  # a bit for each row, so that a million of them are 125 kB
+    lookup = f"SELECT n, json_extract(cells, '$[{since}]') FROM rows WHERE key = ?"
+    wanted: list[list[Value]] = []
+    for values in select(connection, source, only=positions):
+        cells = list(values)
+        for at in checked:
+            cells[at] = tidy(source.reading.columns[positions[at]], cells[at], blank)
+        key = [cells[at] for at in keys]
+        known = mirror.execute(lookup, (mirrors.dump(key),)).fetchone()
+        if known is not None:
+            there[known[0] >> 3] |= 1 << (known[0] & 7)
+        if known is None or known[1] != cells[moment]:
+            # It came in with an old time, or went and came back with another.
+            wanted.append(key)
+            if len(wanted) > max(5 * BATCH, (most or 0) // 5):
+                return None
+    gone = [(n,) for (n,) in mirror.execute("SELECT n FROM rows") if not there[n >> 3] & 1 << (n & 7)]
+    for row in gone:
+        change -= mirrors.digest(mirror.execute("SELECT cells FROM rows WHERE n = ?", row).fetchone()[0])
+    mirror.executemany("DELETE FROM rows WHERE n = ?", gone)
     for start in range(0, len(wanted), FETCH):
         for values in select(connection, source, of_keys=wanted[start : start + FETCH]):
             change += _put(mirror, _row(source, values, seen))
-    mirror.execute("DROP TABLE present")
     return change
 
 
