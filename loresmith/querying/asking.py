@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from loresmith.querying import clauses, groupings
-from loresmith.querying.frames import Figure, Frame, Reader
+from loresmith.querying.frames import Figure, Frame, Reader, Test
 from loresmith.querying.groupings import TOP
-from loresmith.querying.linking import Atom, Links
+from loresmith.querying.linking import Links
 
 _WHEN = frozenset(("when", "wann", "cuando", "quando", "quand"))
+_WHO = ("who", "wer", "quien", "chi", "qui")
 _MOST = frozenset(
     ("most", "fewest", "least", "meisten", "wenigsten", "am meisten", "mas", "plus", "piu", "meiste")
 )
@@ -20,19 +19,20 @@ _NOTHING = frozenset(("which", "list", "having", "and"))
 """Operators that may be left: the words around what they ask for were read."""
 
 
-def frame(links: Links, numeric: Callable[[Atom], bool], dated: Callable[[Atom], bool]) -> Frame | None:
+def frame(links: Links, numeric: Test, dated: Test, flag: Test) -> Frame | None:
     """The question's shape, or None where code is not sure of it.
 
     Args:
         numeric: whether an atom can name a column of numbers that can be computed with.
         dated: whether an atom can name a column of dates (or of years).
+        flag: whether an atom can name a column of yes and no.
     """
     if links.unexplained:
         return None
-    reader = Reader(links, numeric, dated)
+    reader = Reader(links, numeric, dated, flag)
     # Comparisons before values before groups: "by" is a group only where no value follows.
     steps = (
-        groupings.turned, clauses.comparisons, clauses.dates, clauses.values, clauses.absences,
+        groupings.turned, clauses.comparisons, clauses.dates, clauses.values, clauses.absences, clauses.flags,
         groupings.orders, groupings.groups, groupings.share, groupings.several,
         extremes, figures, rest,
     )  # fmt: skip
@@ -133,6 +133,8 @@ def figures(r: Reader) -> bool:
         if r.says(n, "sum", "avg", "count", "much"):
             kind = next(k for k in r.items[n].kinds if k in ("sum", "avg", "count", "much"))
             at = n + 1
+            while at < len(r.items) and r.in_flags(at):
+                at += 1  # "how many active employees"
             while r.says(at, "distinct", "sum", "count", "which", "list") and not r.names(at):
                 if r.says(at, "count"):
                     kind = "count" if kind != "avg" else "avg count"
@@ -191,7 +193,8 @@ def rest(r: Reader) -> bool:
         f.figures.append(Figure(f.extreme, None))
         f.target, f.extreme, f.by, f.hint = None, "", None, ""
         r.use(asked)
-    if f.extreme and f.by and f.target is None and not _asked_before(r):
+    f.who = any(r.says(n, "which") and r.items[n].text in _WHO for n in range(len(r.items)))
+    if f.extreme and f.by and f.target is None and not f.who and not _asked_before(r):
         _as_figure(r)
     for n in range(len(r.items)):
         if r.used[n]:
@@ -204,8 +207,6 @@ def rest(r: Reader) -> bool:
                 f.when = True
             elif not _NOTHING & set(atom.kinds):
                 return False
-            elif atom.text in ("who", "wer", "quien", "chi", "qui"):
-                f.who = True
         elif r.names(n):
             if not _mention(r, n):
                 return False

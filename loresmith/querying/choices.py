@@ -59,6 +59,10 @@ class Choices:
         elif f.target is not None:
             # What has no name is listed with all its columns.
             parts["target"] = self._entities(f.target, unnamed=not f.having and not f.shows)
+        if f.extreme and f.who and f.target is None and not f.shows:
+            tables = {c.table for c in (f.by.of.columns if f.by and f.by.of else ())}
+            labels = [(t, self.view.label(t)) for t in self.catalog.tables if t.sql in tables]
+            parts["target"] = [Option(0.5, t.sql, refs, entity=True) for t, refs in labels if refs]
         if f.extreme and f.by is not None:
             parts["by"] = self._figure(f.by) if f.by.of else self._hinted(f.hint)
         if f.when:
@@ -199,6 +203,17 @@ class Choices:
             return self._valued(clause)
         if clause.kind == "number":
             return self._numbered(clause)
+        if clause.kind == "flag":
+            return [
+                Option(
+                    c.score + self.view.bonus(c.table),
+                    c.table,
+                    (),
+                    (Condition(Ref(c.table, c.column), "=", clause.values),),
+                )
+                for c in (clause.subject.columns if clause.subject else ())
+                if self.view.column(c).type == "boolean"
+            ]
         if clause.kind == "key":
             return self._keyed(clause)
         if clause.kind == "date":

@@ -315,3 +315,14 @@ def absences(r: Reader) -> bool:
                 r.frame.without.append(r.items[n + 1])  # "hatten 2024 keine Wartung"
                 r.use(n, n + 1)
     return True
+
+
+def flags(r: Reader) -> bool:
+    """ "orders that are paid", "not active": a column of yes and no as what is said of the rows."""
+    for n in range(len(r.items)):
+        if r.names(n) and r.flag(r.items[n]) and not r.says(n - 1, "group", "order", "list"):
+            negated = r.says(n - 1, "not") and r.items[n - 1].text not in _NEVER
+            r.add(
+                Clause("flag", "=", r.items[n], values=(int(not negated),)), n, *([n - 1] if negated else [])
+            )
+    return True

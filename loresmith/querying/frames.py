@@ -15,6 +15,7 @@ from typing import Literal
 from loresmith.querying.linking import Atom, Links
 
 _ARTICLES = frozenset(("the", "a", "an", "der", "die", "das", "dem", "el", "la", "los", "il", "le", "les"))
+Test = Callable[[Atom], bool]
 Ask = Literal["list", "count", "figure", "extreme", "share", "ratio"]
 
 
@@ -24,7 +25,7 @@ class Clause:
 
     Values of kind "value" are atoms with hits; of "number" and "date" the literals themselves."""
 
-    kind: Literal["value", "number", "date", "null", "key"]
+    kind: Literal["value", "number", "date", "null", "key", "flag"]
     op: str
     subject: Atom | None = None
     atoms: tuple[Atom, ...] = ()
@@ -82,14 +83,14 @@ class Frame:
 class Reader:
     """The atoms of one question, and which of them are used up.
 
-    numeric, dated: whether an atom can name a column of numbers that can be computed with; of dates
-    (or of years)."""
+    numeric, dated, flag: whether an atom can name a column of numbers that can be computed with; of
+    dates (or of years); of yes and no."""
 
-    def __init__(self, links: Links, numeric: Callable[[Atom], bool], dated: Callable[[Atom], bool]) -> None:
+    def __init__(self, links: Links, numeric: Test, dated: Test, flag: Test) -> None:
         self.links = links
         self.items = [a for a in links.atoms if a.kind not in ("glue", "unknown")]
         self.used = [False] * len(self.items)
-        self.numeric, self.dated = numeric, dated
+        self.numeric, self.dated, self.flag = numeric, dated, flag
         self.frame = Frame()
         self.extreme_at = -1
         self.listed_for = False  # "for each pump" of a list
@@ -144,6 +145,10 @@ class Reader:
     def add(self, clause: Clause, *used: int) -> None:
         self.frame.clauses.append(replace(clause, at=min(self.items[n].first for n in used)))
         self.use(*used)
+
+    def in_flags(self, n: int) -> bool:
+        item = self.items[n]
+        return any(item is c.subject for c in self.frame.clauses if c.kind == "flag")
 
     def period(self, n: int) -> str:
         if not 0 <= n < len(self.items) or self.used[n]:

@@ -17,7 +17,7 @@ _QUARTER = re.compile(r"q([1-4])$")
 
 
 def named(words: Sequence[Word], names: Names, language: str) -> Iterator[Reading]:
-    known = vocabulary.operators(language)
+    phrases = {" ".join(phrase) for phrase in vocabulary.operators(language)}
     ordinary = vocabulary.glue(language) | vocabulary.negations(language)
     for first in range(len(words)):
         for last in range(first + 1, min(len(words), first + names.longest + 2) + 1):
@@ -26,8 +26,9 @@ def named(words: Sequence[Word], names: Names, language: str) -> Iterator[Readin
                 break
             if len(window) > 1 and (_skipped(window[0]) or _skipped(window[-1])):
                 continue
-            if len(window) == 1 and (window[0].folded,) in known and not names.literal(window[0].folded):
-                continue
+            begins = any(text_of(words, first, first + n) in phrases for n in (1, 2) if n <= len(window))
+            if begins and not names.literal(window[0].folded):
+                continue  # "number of invoices" is not the invoice's number
             stems = frozenset(s for w in window if not _skipped(w) for s in w.stem.split())
             tables = names.tables(stems)
             columns = names.columns(stems)
@@ -138,10 +139,12 @@ def _numbered(
             number = Number(value, known[2], first, last + 1)
             # Worth less than the words apart where the unit's word names a column ("hours").
             yield Reading(Atom("number", first, last + 1, text, number=number), (last - first) * 1.2 + 0.85)
-    after = question[words[last - 1].end :].lstrip()[:1]
-    if not unit and after in vocabulary.UNITS and not after.isalnum():
-        number = Number(value, vocabulary.UNITS[after][2], first, last)
-        yield Reading(Atom("number", first, last, text, number=number), (last - first) * 1.25)
+    after = question[words[last - 1].end :].lstrip()
+    sign = after[:2] if after[:1] == "°" else after[:1]
+    if not unit and sign in vocabulary.UNITS and not sign.isalnum():
+        number = Number(value, vocabulary.UNITS[sign][2], first, last + (len(sign) > 1))
+        atom = Atom("number", first, number.last, text, number=number)
+        yield Reading(atom, (number.last - first) * 1.25)
     if isinstance(value, int) and 1900 <= value <= 2100 and not unit and last - first == 1:
         year = Span(str(value), "", first, last)
         yield Reading(Atom("date", first, last, text, date=year, number=Number(value, "", first, last)), 1.3)

@@ -37,7 +37,7 @@ _CHOICES = 4000
 def plans(question: str, links: Links, catalog: Catalog) -> list[Plan]:
     """The plans that a question means, best first; [] where code is not sure."""
     view = View(links, catalog)
-    shape = frame(links, view.numeric, view.dated)
+    shape = frame(links, view.numeric, view.dated, view.flag)
     if shape is None or not catalog.tables:
         return []
     found = _Solver(shape, view).solve()
@@ -169,6 +169,8 @@ class _Solver:
                 apart = plan.distinct or any(m.func == "count_distinct" for m in plan.measures)
                 if apart or any(r.table != plan.table for r in used):
                     return False  # none of several rows, or each of them: another question
+            if clause.kind == "flag" and clause.values == (0,) and plan.distinct:
+                return False  # who has not paid one thing, or none at all
         equal = [c.ref for c in plan.where if c.op == "="]
         return len(set(equal)) == len(equal)  # no row is two things
 
@@ -222,9 +224,9 @@ class _Solver:
         self, chosen: dict[str, Option], where: tuple[Condition, ...], groups: tuple[Ref, ...]
     ) -> Iterable[tuple[float, Plan]]:
         f = self.frame
-        if len(f.having) != 1 or f.extreme or f.figures or f.shows or groups:
+        if len(f.having) != 1 or f.extreme or f.figures or groups or len(f.shows) > 1:
             return
-        target = chosen.get("target")
+        target = chosen.get("target") or chosen.get("show 0")
         counted = chosen["having 0"].table
         if target is None or (target.table == counted and target.entity):
             return

@@ -74,6 +74,11 @@ class View:
         strongest = max((score for _, score in atom.tables), default=0.0)
         return any(self.amount(c) and c.score >= strongest for c in atom.columns)
 
+    def flag(self, atom: Atom) -> bool:
+        """Said of rows: a column of yes and no by its name, and by nothing else."""
+        there = [c for c in atom.columns if c.score >= 0.7]
+        return not atom.tables and bool(there) and all(self.column(c).type == "boolean" for c in there)
+
     def dated(self, atom: Atom) -> bool:
         return any(self.column(c).type in ("date", "datetime") or self.years(c) for c in atom.columns)
 
@@ -84,6 +89,10 @@ class View:
             (c for c in table.columns if c.type == "text" and self._names_rows(c)),
             key=lambda c: (_described(c), not c.key, len(keys(c.name, "en"))),
         )
+        persons = [c for c in table.columns if c.type == "text" and set(_words(c)) & _FIRST]
+        persons += [c for c in table.columns if c.type == "text" and set(_words(c)) & _FAMILY]
+        if len(persons) == 2:
+            return tuple(Ref(table.sql, c.sql) for c in persons)
         code = self.key(table)
         chosen = [Ref(table.sql, c.sql) for c in names[:1]]
         told = bool(chosen) and not (_described(names[0]) and code and self.column(code).type == "text")
@@ -105,8 +114,15 @@ class View:
         return any(word and word[0] in _LABELS for word in words)
 
     def _coded(self, column: Column) -> bool:
-        words = set(re.split(r"[\W_]+", f"{column.name} {column.sql}".casefold()))
-        return bool(_CODED & words) or bool(_ID.fullmatch(column.sql))
+        return bool(_CODED & set(_words(column))) or bool(_ID.fullmatch(column.sql))
+
+
+def _words(column: Column) -> list[str]:
+    return re.split(r"[\W_]+", f"{column.name} {column.sql}".casefold())
+
+
+_FIRST = frozenset(("first", "given", "vorname", "prenom", "prénom"))
+_FAMILY = frozenset(("last", "family", "surname", "nachname", "cognome", "apellido", "apellidos"))
 
 
 def _described(column: Column) -> bool:

@@ -71,7 +71,7 @@ _EN = {
     "much": "how much",
     "which": "which|what|who|whose|when|where",
     "list": "list|show|give|display|find|return|name|names|enumerate|tell",
-    "having": "with|having|that have|that has|which have|which has|who have|who has|has|have|had",
+    "having": "with|having|that have|that has|has|have|had",
     "starts": "starting with|starts with|start with|beginning with|begins with|begin with",
     "contains": "containing|contains|contain|including the word|includes",
     "relative": """last year|this year|last month|this month|today|yesterday|last week|this week|next year
@@ -359,6 +359,7 @@ for _unit, _dimension, _factor, _forms in (
     ("CHF", "chf", 1.0, "franken francs"),
     ("%", "percent", 1.0, "percent prozent per cent pct"),
     ("°C", "celsius", 1.0, "celsius"),
+    ("°F", "fahrenheit", 1.0, "fahrenheit"),
     ("V", "voltage", 1.0, "volt volts"),
     ("A", "current", 1.0, "ampere amperes amps"),
     ("rpm", "rotation", 1.0, "u min"),

@@ -402,6 +402,103 @@ def test_an_average_per_order_can_mean_two_things(shop: World) -> None:
     assert understood("What is the average amount per order?", shop) == []
 
 
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Yes and no, moments, percentages, people in two columns, a code called "No."."""
+    invoices = [
+        ("INV-1", "Alpha", "2024-03-10", 100.5, 19, 1),
+        ("INV-2", "Beta", "2024-03-12", 200.0, 7, 0),
+        ("INV-3", "Alpha", "2024-04-01", 1300.0, 7, 1),
+    ]
+    people = [
+        (1, "Anna", "Schmidt", "Sales", 50000, 1),
+        (2, "Ben", "Klein", "IT", 60000, 1),
+        (3, "Cara", "Schmidt", "IT", 65000, 0),
+    ]
+    readings = [
+        ("2024-03-01 08:00:00", "S1", 21.5),
+        ("2024-03-01 09:00:00", "S2", 25.5),
+        ("2024-03-02 08:00:00", "S1", 27.0),
+    ]
+    made = [
+        Given(
+            "invoices",
+            "invoices.xlsx",
+            [
+                ("Invoice No.", "invoice_no", "text", ""),
+                ("Customer", "customer", "text", ""),
+                ("Issued", "issued", "date", ""),
+                ("Net amount", "net_amount", "real", "€"),
+                ("VAT rate", "vat_rate", "integer", "%"),
+                ("Paid", "paid", "boolean", ""),
+            ],
+            invoices,
+            keys=("invoice_no",),
+        ),
+        Given(
+            "employees",
+            "employees.csv",
+            [
+                ("Employee ID", "employee_id", "integer", ""),
+                ("First name", "first_name", "text", ""),
+                ("Last name", "last_name", "text", ""),
+                ("Department", "department", "text", ""),
+                ("Salary", "salary", "integer", "€"),
+                ("Active", "active", "boolean", ""),
+            ],
+            people,
+            keys=("employee_id",),
+        ),
+        Given(
+            "readings",
+            "readings.csv",
+            [
+                ("Timestamp", "timestamp", "datetime", ""),
+                ("Sensor", "sensor", "text", ""),
+                ("Temperature", "temperature", "real", "°C"),
+            ],
+            readings,
+        ),
+    ]
+    path = tmp_path_factory.mktemp("office") / "tables.db"
+    catalog = write(path, made)
+    with closing(sqlite3.connect(path)) as connection:
+        yield catalog, connection
+
+
+def test_yes_and_no(office: World) -> None:
+    assert figure("How many invoices are paid?", office) == 2
+    assert figure("How many invoices are not paid?", office) == 1
+    assert figure("Total net amount of paid invoices", office) == 1400.5
+    assert figure("How many active employees are in IT?", office) == 1
+    assert figure("What percentage of invoices is paid?", office) == pytest.approx(200 / 3)
+    # who has not paid one of his invoices, or none?
+    assert understood("Which customers have not paid?", office) == []
+
+
+def test_people_have_two_names(office: World) -> None:
+    assert asked("Who has the highest salary?", office) == [("Cara", "Schmidt", 65000)]
+    assert figure("What is the salary of Anna Schmidt?", office) == 50000
+    assert asked("Which employees are not active?", office) == [("Cara", "Schmidt")]
+    assert asked("Which departments have more than one employee?", office) == [("IT", 2)]
+
+
+def test_the_number_of_invoices_is_not_the_invoice_number(office: World) -> None:
+    assert dict(asked("Number of invoices by customer", office)) == {"Alpha": 2, "Beta": 1}
+
+
+def test_signs_of_units(office: World) -> None:
+    assert figure("How many readings have a temperature above 25 °C?", office) == 2
+    assert understood("How many readings have a temperature above 25 °F?", office) == []
+    assert asked("Which invoices have a VAT rate of 7%?", office) == [("INV-2",), ("INV-3",)]
+    assert asked("Which invoices have a net amount over 1,000 €?", office) == [("INV-3",)]
+
+
+def test_moments_by_their_day(office: World) -> None:
+    assert figure("Highest temperature on 2024-03-01", office) == 25.5
+    assert asked("Average temperature per day", office) == [("2024-03-01", 23.5), ("2024-03-02", 27.0)]
+
+
 def test_the_score_of_a_question_for_the_tables(world: World) -> None:
     def score(question: str) -> float:
         return tabular(question, link(question, *world))
