@@ -243,7 +243,11 @@ def run(attempt: Attempt, sql: str, by: Literal["code", "model", "user"]) -> Sou
         if by == "model":
             spelled = literals.respelled(checked.tree, attempt.catalog, attempt.connection)
             checked = check(spelled, attempt.catalog)
-            if wrong := literals.missing(checked.tree, attempt.catalog, attempt.connection):
+            said = " ".join((attempt.question, *attempt.facts))
+            numbers = [float(number.value) for number in attempt.links.numbers]
+            wrong = literals.missing(checked.tree, attempt.catalog, attempt.connection)
+            wrong += literals.invented(checked.tree, attempt.catalog, said, numbers)
+            if wrong:
                 attempt.tried.append((sql, " ".join(wrong)))
                 return None
         rows = execute(attempt.path, checked, attempt.catalog)

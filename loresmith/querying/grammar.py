@@ -81,9 +81,8 @@ def sql_grammar(catalog: Catalog, *, joins: bool = True) -> str:
         if table.columns
     ]
     outer, inner = _level(2, joins), _level(1, joins)
-    text = (
-        _unfolded(_HEAD).replace("AGGREGATES", _choice(AGGREGATES)).replace("FUNCTIONS", _choice(FUNCTIONS))
-    )
+    text = _unfolded(_HEAD).replace("AGGREGATES", _choice(AGGREGATES + _lower(AGGREGATES)))
+    text = text.replace("FUNCTIONS", _choice(FUNCTIONS + _lower(FUNCTIONS)))
     rules = [text, outer, inner, f"table ::= {tables}", f"any ::= {_choice(every)}"]
     aliased = ['alias "." any'] if joins else []
     rules.append("column ::= " + " | ".join(["any", *own, *aliased]))
@@ -107,6 +106,10 @@ def _level(depth: int, joins: bool) -> str:
     for name, rule in parts.items():
         text = text.replace(f"<{name}>", rule)
     return text.replace("#", str(depth))
+
+
+def _lower(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.lower() for name in names)
 
 
 def _unfolded(text: str) -> str:

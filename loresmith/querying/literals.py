@@ -13,16 +13,18 @@ from __future__ import annotations
 import difflib
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from loresmith.tables.names import fold
 from loresmith.tables.values import Catalog, Column, Table
 
 if TYPE_CHECKING:
     from sqlglot import exp
 
 _NEAR = 3
+_FLAGS = frozenset(("yes", "no", "y", "n", "true", "false", "t", "f", "ja", "nein", "si", "oui", "non", "x"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,49 @@ def missing(tree: exp.Expression, catalog: Catalog, connection: sqlite3.Connecti
     return list(dict.fromkeys(found))
 
 
-def texts(tree: exp.Expression, catalog: Catalog) -> list[str]:
-    """The texts that a statement compares text columns with, patterns without their wildcards."""
-    return [c.text.strip("%_") if c.like else c.text for c, _ in _comparisons(tree, catalog)]
+def invented(tree: exp.Expression, catalog: Catalog, said: str, numbers: Sequence[float] = ()) -> list[str]:
+    """What a statement compares columns with although nobody said it: a sentence for each.
+
+    A small model that cannot express a condition ("with parking") takes another in its place. Yes and no
+    need not be said.
+
+    Args:
+        said: the question and what documents say.  numbers: those of the question, spelled ones too.
+    """
+    from sqlglot import exp
+
+    words = fold(said).split()
+    found = [
+        f"'{comparison.text}' is not in the question."
+        for comparison, _ in _comparisons(tree, catalog)
+        if fold(comparison.text) not in _FLAGS and not _said(comparison.text, words)
+    ]
+    known = {*numbers, *(float(n) for n in re.findall(r"\d+(?:\.\d+)?", said))}
+    for node in tree.find_all(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.In):
+        sides = [node.this, *node.expressions] if isinstance(node, exp.In) else [node.this, node.expression]
+        if not isinstance(sides[0], exp.Column):
+            continue
+        for side in sides[1:]:
+            if isinstance(side, exp.Literal) and not side.is_string:
+                value = float(side.this)
+                if value > 1 and not {value, value - 1, value + 1} & known:
+                    found.append(f"{side.this} is not in the question.")
+    return list(dict.fromkeys(found))
+
+
+def _said(text: str, words: Sequence[str]) -> bool:
+    """Whether most words of a text stand in the question, in one form or another."""
+    parts = fold(text).split()
+    near = [
+        any(
+            part == word
+            or (min(len(part), len(word)) >= 3 and (word.startswith(part) or part.startswith(word)))
+            or (len(part) > 5 and part[:5] == word[:5])
+            for word in words
+        )
+        for part in parts
+    ]
+    return 2 * sum(near) >= len(parts)
 
 
 def _comparisons(tree: exp.Expression, catalog: Catalog) -> Iterator[tuple[Comparison, exp.Literal]]:
@@ -133,8 +175,6 @@ def _stands(comparison: Comparison, connection: sqlite3.Connection) -> bool:
 
 def _same(comparison: Comparison, connection: sqlite3.Connection) -> str | None:
     """The value of the column that reads the same, where there is exactly one."""
-    from loresmith.tables.names import fold
-
     found = connection.execute(
         "SELECT value FROM _values WHERE folded = ? AND table_name = ? AND column_name = ? LIMIT 2",
         (fold(comparison.text), comparison.table.sql, comparison.column.sql),
@@ -143,8 +183,6 @@ def _same(comparison: Comparison, connection: sqlite3.Connection) -> str | None:
 
 
 def _advice(comparison: Comparison, catalog: Catalog, connection: sqlite3.Connection) -> str:
-    from loresmith.tables.names import fold
-
     bare = comparison.text.strip("%_") if comparison.like else comparison.text
     place = f"{comparison.table.sql}.{comparison.column.sql}"
     says = f"'{bare}' does not stand in {place}"
@@ -165,8 +203,6 @@ def _advice(comparison: Comparison, catalog: Catalog, connection: sqlite3.Connec
 
 def nearest(text: str, table: Table, column: Column, connection: sqlite3.Connection) -> list[str]:
     """Values of a column that are like a text: those that hold its words first, then alike letters."""
-    from loresmith.tables.names import fold
-
     wanted = fold(text)
     words = [word for word in re.split(r"\s+", wanted) if len(word) > 2]
     holding = []

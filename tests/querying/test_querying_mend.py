@@ -206,6 +206,32 @@ def test_a_number_that_is_compared_with_a_text_must_stand_there(world):
     assert spelled(world, "SELECT COUNT(*) FROM pumps WHERE model IN (1, 2)")[1] != []
 
 
+@pytest.mark.parametrize(
+    ("question", "sql", "wrong"),
+    [
+        ("How many pumps have parking?", "SELECT COUNT(*) FROM pumps WHERE site = 'Basel'", 1),
+        ("How many pumps in Basel?", "SELECT COUNT(*) FROM pumps WHERE site IN ('Basel', 'Lyon')", 1),
+        ("How many pumps stand in basel?", "SELECT COUNT(*) FROM pumps WHERE site = 'Basel'", 0),
+        (
+            "How many seals were replaced?",
+            "SELECT COUNT(*) FROM maintenance WHERE kind_of_work LIKE '%seal%'",
+            0,
+        ),
+        ("Which pumps are strong?", "SELECT pump FROM pumps WHERE power > 12", 1),
+        ("Which pumps have more than 12 kW?", "SELECT pump FROM pumps WHERE power > 12", 0),
+        ("Which parts have 3 or more in stock?", "SELECT part_no FROM parts WHERE stock > 2", 0),
+        ("Which parts are out of stock?", "SELECT part_no FROM parts WHERE stock = 0", 0),
+        (
+            "Hours in 2023?",
+            "SELECT SUM(hours) FROM maintenance WHERE date BETWEEN '2023-01-01' AND '2023-12-31'",
+            0,
+        ),
+    ],
+)
+def test_what_nobody_said_is_not_compared_with(world, question, sql, wrong):
+    assert len(literals.invented(check(sql, world[1]).tree, world[1], question)) == wrong
+
+
 def test_dates_and_numbers_are_no_texts(world):
     sql = "SELECT COUNT(*) FROM maintenance WHERE date > '2030-01-01' AND hours = 999"
     assert spelled(world, sql)[1] == []
