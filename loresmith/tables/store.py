@@ -236,11 +236,7 @@ class TableStore:
             low, high, distinct = self._db.execute(
                 f"SELECT MIN({name}), MAX({name}), COUNT(DISTINCT {name}) FROM {table}"
             ).fetchone()
-            common = self._db.execute(
-                f"SELECT {name}, COUNT(*) AS n FROM {table} WHERE {name} IS NOT NULL "
-                f"{f'AND length({name}) <= {_VALUE_LENGTH}' if text else ''} "
-                f"GROUP BY {name} ORDER BY n DESC, {name} LIMIT {_VALUES if text else 1}"
-            ).fetchall()
+            common = self._common(table, name) if text else []
         else:
             counted = tally.values
             low, high = (min(counted), max(counted)) if counted else (None, None)
@@ -261,6 +257,13 @@ class TableStore:
             frequent = tuple(shown[: _ALL_FREQUENT if few else _SOME_FREQUENT])
         key = rows > 0 and distinct == rows and not column.nulls
         return replace(column, distinct=distinct, low=low, high=high, frequent=frequent, key=key)
+
+    def _common(self, table: str, name: str) -> list[tuple[str, int]]:
+        """The texts that are short enough to be named, with how often they stand there, most often first."""
+        return self._db.execute(
+            f"SELECT {name}, COUNT(*) AS n FROM {table} WHERE {name} IS NOT NULL "
+            f"AND length({name}) <= {_VALUE_LENGTH} GROUP BY {name} ORDER BY n DESC, {name} LIMIT {_VALUES}"
+        ).fetchall()
 
     # --- the catalog --------------------------------------------------------------------------
 
