@@ -6,7 +6,8 @@ where a word of the question stands for nothing in the tables, no query is asked
 written is believed the less, the more values and numbers of the question it leaves out, and the less
 sure the model was.
 
-Weights and thresholds are of the questions to three databases (benchmarks/sql.py, split dev).
+Weights and thresholds are of the questions to three databases (benchmarks/sql.py, split dev): small
+numbers, so that the confidence is a rank rather than a probability for other models.
 """
 
 from __future__ import annotations
@@ -47,14 +48,16 @@ _FORM = """
 _FREE = frozenset(_FORM.split())
 _PREFIX = 5  # letters that "depart" and "departure_time" share
 
-_BIAS = -9.0
+# Fitted on 42 statements of Qwen2.5-Coder 0.5B on dev, of which 33 were right: 32 of them and 3 of the
+# 9 wrong ones stand above the threshold. How sure the model was of its own words says most by far.
+_BIAS = -15.0
 _WEIGHTS: Mapping[str, float] = {
-    "tabular": 3.0,
-    "values": 1.5,
-    "numbers": 0.5,
-    "sure": 4.0,
-    "first": 0.5,
-    "rows": 1.5,
+    "tabular": 0.7,
+    "values": 1.2,
+    "numbers": 0.3,
+    "sure": 16.0,
+    "first": 0.3,
+    "rows": 0.5,
 }
 # A plan of code accounts for every word: 91 % of those on dev were right.
 _BY_CODE = 0.91
