@@ -97,4 +97,5 @@ def test_nothing_found_and_a_hesitant_model_are_believed_less(world):
     attempt, found = sound(world, question, sql)
     attempt.tried.append(("SELECT x", "no such column"))
     assert judge.confidence(attempt, found) < sure
-    assert judge.confidence(attempt, replace(found, by="code")) > sure
+    hesitant = sound(world, question, sql, logprob=-1.0)
+    assert judge.confidence(attempt, replace(found, by="code")) > judge.confidence(*hesitant)
