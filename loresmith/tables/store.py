@@ -20,26 +20,35 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from loresmith.errors import StorageError
-from loresmith.tables import foreign
+from loresmith.tables import catalog, foreign
+from loresmith.tables.catalog import LAYOUT, connect, damage, looked_through, lookup, read_catalog, translated
 from loresmith.tables.converting import Tally
 from loresmith.tables.loading import Loaded, load
 from loresmith.tables.names import fold, identifier
-from loresmith.tables.values import Catalog, Column, ForeignKey, RawRow, RawTable, Table, ValueHit
+from loresmith.tables.values import Column, RawRow, RawTable, Table
 
-__all__ = ["IMPORTER", "MAX_COLUMNS", "TableStore", "connect", "fold", "lookup", "read_catalog"]
+__all__ = [
+    "IMPORTER",
+    "MAX_COLUMNS",
+    "TableStore",
+    "connect",
+    "damage",
+    "fold",
+    "looked_through",
+    "lookup",
+    "read_catalog",
+    "remove",
+]
 
 IMPORTER = "1"
 """Part of what is noted of each document: a new number has its tables imported again."""
-_LAYOUT = 1
 MAX_COLUMNS = 1998
 """SQLite's own limit is 2000, and two columns are the store's."""
 _VALUES, _VALUE_LENGTH = 50_000, 80
 _ALL_FREQUENT, _SOME_FREQUENT = 20, 10
 _SHORT = 40
-_AT_ONCE = 500
 _DECLARED = {
     "integer": "INTEGER", "boolean": "INTEGER", "real": "REAL", "text": "TEXT", "date": "TEXT",
     "datetime": "TEXT", "time": "TEXT",
@@ -60,7 +69,7 @@ class TableStore:
         Raises:
             StorageError: it cannot be written.
         """
-        with _translated(path):
+        with translated(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 return cls(path, _writable(path))
@@ -178,7 +187,7 @@ class TableStore:
         if self._db.execute("SELECT 1 FROM _meta WHERE name = 'linked'").fetchone():
             return
         with self._transaction():
-            tables = _tables(self._db)
+            tables = catalog.tables(self._db)
             declared = self._db.execute("SELECT sql, column, to_name, to_column FROM _declared").fetchall()
             for table, keys in foreign.find(self._db, tables, declared):
                 self._note(replace(table, foreign=keys))
@@ -275,7 +284,7 @@ class TableStore:
 
     def _of(self, document: str) -> list[Table]:
         rows = self._db.execute("SELECT json FROM _catalog WHERE document = ?", (document,)).fetchall()
-        return [_table(row[0]) for row in rows]
+        return [catalog.table(row[0]) for row in rows]
 
     def _forget(self, document: str) -> None:
         for (sql,) in self._db.execute("SELECT sql FROM _catalog WHERE document = ?", (document,)).fetchall():
@@ -287,7 +296,7 @@ class TableStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with _translated(self.path):
+        with translated(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -304,7 +313,7 @@ def _writable(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA cache_size=-32000")
-        if layout != _LAYOUT:
+        if layout != LAYOUT:
             _make(db)
     except BaseException:
         db.close()
@@ -328,7 +337,7 @@ def _make(db: sqlite3.Connection) -> None:
     )
     db.execute("CREATE INDEX _values_folded ON _values (folded)")
     db.execute("CREATE INDEX _values_table ON _values (table_name)")
-    db.execute(f"PRAGMA user_version={_LAYOUT}")
+    db.execute(f"PRAGMA user_version={LAYOUT}")
     db.execute("COMMIT")
 
 
@@ -376,130 +385,7 @@ def _by_name(table: Table, raw: RawTable) -> dict[str, str]:
     return {column.name: made.sql for column, made in zip(raw.columns, table.columns, strict=False)}
 
 
-# --- reading ----------------------------------------------------------------------------------
-
-
-def damage(path: Path) -> str:
-    """What SQLite's own check says is wrong with the store; "" where nothing is."""
-    if not path.is_file():
-        return ""
-    try:
-        with closing(connect(path)) as db:
-            said = [row[0] for row in db.execute("PRAGMA quick_check(3)")]
-    except (StorageError, sqlite3.Error) as error:
-        return str(error)
-    return "" if said == ["ok"] else "; ".join(said)
-
-
-def looked_through(path: Path) -> dict[str, str]:
-    """Document id -> version, of all that were looked through for tables."""
-    if not path.is_file():
-        return {}
-    with _translated(path), closing(connect(path)) as db:
-        if db.execute("PRAGMA user_version").fetchone()[0] != _LAYOUT:
-            return {}
-        return dict(db.execute("SELECT document, version FROM _documents").fetchall())
-
-
 def remove(path: Path) -> None:
     """Take the store away; the next sync makes it anew."""
     for suffix in ("", "-wal", "-shm"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """The store for reading only; close it.
-
-    Raises:
-        StorageError: it is not there or cannot be read.
-    """
-    if not path.is_file():
-        raise StorageError(f"{path}: there are no tables yet.", "Run `loresmith sync`.")
-    with _translated(path):
-        try:
-            return _readable(path, "mode=ro")
-        except sqlite3.OperationalError:
-            log = path.with_name(f"{path.name}-wal")
-            if log.exists() and log.stat().st_size:
-                raise
-            # A read-only medium, where SQLite cannot keep its shared index of the log beside it.
-            return _readable(path, "immutable=1")
-
-
-def _readable(path: Path, mode: str) -> sqlite3.Connection:
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=30, isolation_level=None)
-    try:
-        db.execute("PRAGMA query_only=ON")
-        db.execute("PRAGMA trusted_schema=OFF")
-        db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def read_catalog(path: Path, versions: Mapping[str, str] | None = None) -> Catalog:
-    """The tables of the store; with `versions` (document id -> version, as the state knows them) only
-    theirs. Empty where there is no store.
-
-    Raises:
-        StorageError: the store cannot be read.
-    """
-    if not path.is_file():
-        return Catalog()
-    with _translated(path), closing(connect(path)) as db:
-        if db.execute("PRAGMA user_version").fetchone()[0] != _LAYOUT:
-            return Catalog()
-        tables = _tables(db)
-    known = Catalog(tuple(tables))
-    if versions is None:
-        return known
-    return known.only([t for t in tables if versions.get(t.document) == t.version])
-
-
-def _tables(db: sqlite3.Connection) -> list[Table]:
-    return [_table(row[0]) for row in db.execute("SELECT json FROM _catalog ORDER BY document, rowid")]
-
-
-def _table(text: str) -> Table:
-    raw: dict[str, Any] = json.loads(text)
-    raw["columns"] = tuple(Column(**{**c, "frequent": tuple(c["frequent"])}) for c in raw["columns"])
-    raw["foreign"] = tuple(ForeignKey(**f) for f in raw["foreign"])
-    for name in ("labels", "keys"):
-        raw[name] = tuple(raw[name])
-    return Table(**raw)
-
-
-def lookup(connection: sqlite3.Connection, ngrams: Sequence[str], catalog: Catalog) -> list[ValueHit]:
-    """The cell values in tables of the catalog that read like one of these, as `fold` leaves it; in the
-    order of the n-grams, more frequent values first."""
-    visible = {table.sql for table in catalog.tables}
-    order = {ngram: n for n, ngram in reversed(list(enumerate(ngrams)))}
-    found: list[tuple[int, ValueHit]] = []
-    wanted = list(order)
-    for start in range(0, len(wanted), _AT_ONCE):
-        some = wanted[start : start + _AT_ONCE]
-        rows = connection.execute(
-            "SELECT folded, table_name, column_name, value, count FROM _values "
-            f"WHERE folded IN ({', '.join('?' * len(some))})",
-            some,
-        )
-        found += [(order[row[0]], ValueHit(*row[1:])) for row in rows if row[1] in visible]
-    return [hit for _, hit in sorted(found, key=lambda pair: (pair[0], -pair[1].count, pair[1].table))]
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        text = str(error)
-        if "full" in text:
-            raise StorageError(
-                f"{path}: the disk is full.", "Free some space and run the command again; nothing is lost."
-            ) from error
-        if "readonly" in text or "unable to open" in text:
-            raise StorageError(f"{path}: no permission to write.", "Change its permissions.") from error
-        raise StorageError(
-            f"{path}: {text}.", "Remove it and run `loresmith sync`: it is made anew."
-        ) from error
