@@ -183,7 +183,14 @@ def _ends(r: Reader, n: int) -> bool:
 def rest(r: Reader) -> bool:
     """What is left: the target, columns to show, and words around what was read."""
     f = r.frame
-    if f.groups and not f.figures and not f.extreme and r.listed_for and f.target is None:
+    if (
+        f.groups
+        and not f.figures
+        and not f.extreme
+        and r.listed_for
+        and f.target is None
+        and not _amounts_left(r)
+    ):
         f.target = f.groups.pop(0)
     asked = next((n for n in range(len(r.items)) if r.says(n, "which")), -1)
     when = asked >= 0 and r.items[asked].text in _WHEN
@@ -217,6 +224,8 @@ def rest(r: Reader) -> bool:
     if f.extreme:
         f.ask = "extreme"
         return f.by is not None
+    if f.groups and not f.figures and len(f.shows) == 1 and f.target is None and r.numeric(f.shows[0]):
+        f.figures, f.assumed = [Figure("sum", f.shows.pop())], True
     f.ask = "figure" if f.figures else "list"
     if f.figures and len(f.figures) == 1 and f.figures[0].func == "count":
         f.ask = "count"
@@ -255,3 +264,7 @@ def _mention(r: Reader, n: int) -> bool:
     else:
         f.shows.append(atom)
     return True
+
+
+def _amounts_left(r: Reader) -> bool:
+    return any(r.names(n) and r.numeric(r.items[n]) for n in range(len(r.items)))

@@ -44,7 +44,9 @@ class Choices:
         for n, clause in enumerate(f.clauses):
             parts[f"clause {n}"] = self._clause(clause)
         for n, figure in enumerate(f.figures):
-            parts[f"figure {n}"] = self._figure(figure)
+            parts[f"figure {n}"] = [
+                o for o in self._figure(figure) if not f.assumed or self.view.additive(o.refs[0])
+            ]
         for n, atom in enumerate(f.groups):
             parts[f"group {n}"] = self._entities(atom)
         if f.period:

@@ -70,6 +70,7 @@ class Frame:
     having: list[tuple[str, int | float, Atom]] = field(default_factory=list)
     order: list[tuple[Atom | None, bool]] = field(default_factory=list)
     alphabetical: bool = False
+    assumed: bool = False  # "hours by team" does not say that they are summed
     distinct: bool = False
     when: bool = False
     who: bool = False

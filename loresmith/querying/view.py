@@ -7,6 +7,7 @@ integers too, and a price that happens to differ in every row identifies none.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from loresmith.querying.linking import Atom, ColumnLink, Links
 from loresmith.querying.naming import keys, stem
@@ -44,6 +45,12 @@ class View:
         coded = bool(_CODED & words) or (table is not None and link.column in table.keys)
         coded = coded or (link.table, link.column) in self.referred or bool(_ID.fullmatch(column.sql))
         return (not coded or bool(column.unit)) and not self.years(link)
+
+    def additive(self, ref: Ref) -> bool:
+        """An amount of which "by team" can only mean the sum: hours, costs; no prices, rates, readings."""
+        column = self.column(ref)
+        said = {form for w in _words(column) for form in (stem(w, self.links.language), stem(w, "en"))}
+        return self.amount(ref) and bool(said & _summed(self.links.language)) and not said & _RATES
 
     def identifies(self, ref: Ref) -> bool:
         """A column that says which row it is; an amount of which no two happen to be alike does not."""
@@ -115,6 +122,33 @@ class View:
 
     def _coded(self, column: Column) -> bool:
         return bool(_CODED & set(_words(column))) or bool(_ID.fullmatch(column.sql))
+
+
+@lru_cache(maxsize=8)
+def _summed(language: str) -> frozenset[str]:
+    return frozenset(s for word in _SUMMED.split() for s in (stem(word, language), stem(word, "en")))
+
+
+_SUMMED = """hours cost costs amount quantity revenue sales turnover expenses spending spent stunden kosten
+    umsatz menge betrag anzahl importe cantidad ventas coste horas importo quantita ricavi ore costi vendite
+    montant quantite couts heures ventes pieces visits"""
+_RATES = frozenset(
+    [
+        "price",
+        "rate",
+        "unit",
+        "per",
+        "averag",
+        "avg",
+        "mean",
+        "maximum",
+        "minimum",
+        "max",
+        "min",
+        "preis",
+        "satz",
+    ]
+)
 
 
 def _words(column: Column) -> list[str]:

@@ -160,6 +160,13 @@ def test_groups(world: World) -> None:
     assert years == Counter(int(str(r["date"])[:4]) for r in jobs(kind="insp"))
 
 
+def test_by_alone_is_a_sum_only_of_what_adds_up(world: World) -> None:
+    assert dict(asked("hours per technician", world)) == pytest.approx(grouped("hours", "technician"))
+    assert dict(asked("cost by pump", world)) == pytest.approx(grouped("cost", "pump"))
+    for question in ("power by site", "unit price by supplier", "max pressure per model"):
+        assert understood(question, world) == []
+
+
 def test_orders_and_limits(world: World) -> None:
     hours = grouped("hours", "technician")
     best = sorted(hours, key=lambda t: -hours[t])
