@@ -189,3 +189,17 @@ def test_nothing_can_be_written(world: Any, tmp_path: Path) -> None:
     assert "READ ONLY transaction" in str(failures(found))
     world[2].execute("SELECT count(*) FROM pumps")
     assert world[2].fetchone() == (2,)
+
+
+def test_names_of_any_kind(world: Any, tmp_path: Path) -> None:
+    world[2].execute("CREATE TABLE `100% ``odd``: t` (`select` int PRIMARY KEY, `a %%s :b; --` text)")
+    world[2].execute("INSERT INTO `100% ``odd``: t` VALUES (1, 'so')")
+    name = "100% `odd`: t"
+    spec = spec_of(world, tables=(name,), since=((name, "select"),))
+    for rows in (1, 2):
+        found = scanned(spec, tmp_path)
+        assert failures(found) == {}
+        table, read = contents(items(found)[f"{world[1]}/{name}"])
+        assert [c.name for c in table.columns] == ["select", "a %%s :b; --"]
+        assert len(read) == rows
+        world[2].execute("REPLACE INTO `100% ``odd``: t` VALUES (2, 'more')")

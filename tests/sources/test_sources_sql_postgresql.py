@@ -411,3 +411,18 @@ def test_two_syncs_at_once_need_no_second_connection(world: Any, tmp_path: Path)
     assert now == before
     assert isinstance(found := scanned(spec_of(world), tmp_path), list)
     assert not [item for item in found if isinstance(item, Failure)]
+
+
+def test_names_of_any_kind(world: Any, tmp_path: Path) -> None:
+    name = 'Weird "T" %s :x; --'
+    quoted = '"' + name.replace('"', '""') + '"'
+    world[2].execute(f'CREATE TABLE {quoted} ("order" int PRIMARY KEY, "a %%(b)s :c" text)')
+    world[2].execute(f"INSERT INTO {quoted} VALUES (1, 'so'); GRANT SELECT ON {quoted} TO reader")
+    spec = spec_of(world, tables=(name,), since=((name, "order"),))
+    for rows in (1, 2):
+        found = scanned(spec, tmp_path)
+        assert failures(found) == {}
+        table, read = contents(items(found)[f"{world[1]}/{name}"])
+        assert [c.name for c in table.columns] == ["order", "a %%(b)s :c"]
+        assert len(read) == rows
+        world[2].execute(f"INSERT INTO {quoted} VALUES (2, 'more') ON CONFLICT DO NOTHING")
