@@ -93,10 +93,13 @@ def has(series: Series, *words: str) -> bool:
 
 
 # Rows whose figures stand in brackets because they are taken off: an expense of (97) is one of 97.
-_TAKEN_OFF = frozenset({"expense", "cost", "less", "allowance", "aufwand", "aufwendung", "kosten"})
+_TAKEN_OFF = frozenset({"expense", "cost", "less", "allowance", "gasto", "costo", "charge"})
+_TAKEN_OFF_ENDS = ("aufwand", "aufwendung", "aufwendungen", "kosten")
 
 
 def as_amounts(series: Series, points: Sequence[Point]) -> list[Point]:
     """The points, without the brackets that only say that an expense is taken off."""
-    taken = set(terms(series.label)) & _TAKEN_OFF and all((c.number or 0.0) <= 0 for _, c in series.points)
+    own = terms(series.label)
+    named = set(own) & _TAKEN_OFF or any(term.endswith(_TAKEN_OFF_ENDS) for term in own)
+    taken = named and all((c.number or 0.0) <= 0 for _, c in series.points)
     return [(p, replace(c, number=-(c.number or 0.0))) if taken else (p, c) for p, c in points]

@@ -114,7 +114,7 @@ def of(document: Document, table: str) -> Grid | None:
     top, body = cells[:first], cells[first:]
     heads, corner = _heads(top, width)
     before, after, caption = _around(document, blocks)
-    comma = uses_comma([c for row in body for c in row[1:]])
+    comma = uses_comma((c for row in body for c in row[1:]), document.language)
     numbers = [c for row in body for c in row[1:]]
     scale = _scale(corner, heads)
     if _percents(body):

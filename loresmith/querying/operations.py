@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from loresmith.answering.text import fold
+from loresmith.language import detect
 from loresmith.querying import periods, wording
 from loresmith.querying.periods import Period
-from loresmith.querying.scales import FACTOR, Scale, named
+from loresmith.querying.scales import FACTOR, Scale, named, uses_comma
+from loresmith.querying.scales import number as written
 from loresmith.querying.terms import content
 
 Kind = Literal[
@@ -148,9 +150,10 @@ def _limit(folded: str) -> Limit | None:
     found = wording.LIMIT.search(folded)
     if found is None:
         return None
-    number = float(found["number"].replace(",", ""))
-    if not found["scale"] and 1900 <= number <= 2100 and "," not in found["number"]:
+    read = written(found["number"], comma=uses_comma([found["number"]], detect(folded)))
+    if read is None or (not found["scale"] and 1900 <= read.value <= 2100 and found["number"].isdigit()):
         return None  # "over 2018"
+    number = read.value
     scale = named(f"({found['scale']})") if found["scale"] else None
     if found["scale"] in ("k", "m", "bn"):
         scale = {"k": "thousand", "m": "million", "bn": "billion"}[found["scale"]]  # type: ignore[assignment]

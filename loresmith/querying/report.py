@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from loresmith.querying import grids, operations, periods
 from loresmith.querying.arithmetic import solve
 from loresmith.querying.grids import Row
+from loresmith.querying.report_words import WORDS
 from loresmith.querying.scales import Scale
 from loresmith.querying.solution import Solution
 from loresmith.types import (
@@ -90,63 +91,6 @@ def ask(
     )
 
 
-# kind -> pattern; {x} what, {y} of what, {p} when, {v} value, {f} formula, {n} how many, {l} limit.
-_WORDS: dict[str, dict[str, str]] = {
-    "en": {
-        "value": "{x}{p}: {v}",
-        "change": "Change in {x}{p}: {v}",
-        "percent": "Percentage change in {x}{p}: {v}",
-        "sum": "Sum of {x}{p}: {v}",
-        "average": "Average of {x}{p}: {v}",
-        "ratio": "Ratio of {x} to {y}{p}: {v}",
-        "share": "{x} as a share of {y}{p}: {v}",
-        "difference": "{x} minus {y}{p}: {v}",
-        "highest": "{x}: highest in {t}, {v}",
-        "lowest": "{x}: lowest in {t}, {v}",
-        ">": "{x}: above {l} in {t}",
-        "<": "{x}: below {l} in {t}",
-        "top highest": "{t} has the highest figure{p}: {v}",
-        "top lowest": "{t} has the lowest figure{p}: {v}",
-        "rows>": "{t} of {n} rows are above {l}{p}",
-        "rows<": "{t} of {n} rows are below {l}{p}",
-        "count>": "{x}: above {l} in {t} of {n} periods",
-        "count<": "{x}: below {l} in {t} of {n} periods",
-        "periods": "{x}: given for {t}",
-        "points": "percentage points",
-        "thousand": "thousand",
-        "million": "million",
-        "billion": "billion",
-        "total": "total",
-    },
-    "de": {
-        "value": "{x}{p}: {v}",
-        "change": "Veränderung von {x}{p}: {v}",
-        "percent": "Prozentuale Veränderung von {x}{p}: {v}",
-        "sum": "Summe von {x}{p}: {v}",
-        "average": "Durchschnitt von {x}{p}: {v}",
-        "ratio": "Verhältnis von {x} zu {y}{p}: {v}",
-        "share": "Anteil von {x} an {y}{p}: {v}",
-        "difference": "{x} minus {y}{p}: {v}",
-        "highest": "{x}: am höchsten in {t}, {v}",
-        "lowest": "{x}: am niedrigsten in {t}, {v}",
-        ">": "{x}: über {l} in {t}",
-        "<": "{x}: unter {l} in {t}",
-        "top highest": "{t} hat den höchsten Wert{p}: {v}",
-        "top lowest": "{t} hat den niedrigsten Wert{p}: {v}",
-        "rows>": "{t} von {n} Zeilen liegen über {l}{p}",
-        "rows<": "{t} von {n} Zeilen liegen unter {l}{p}",
-        "count>": "{x}: in {t} von {n} Zeiträumen über {l}",
-        "count<": "{x}: in {t} von {n} Zeiträumen unter {l}",
-        "periods": "{x}: angegeben für {t}",
-        "points": "Prozentpunkte",
-        "thousand": "Tsd.",
-        "million": "Mio.",
-        "billion": "Mrd.",
-        "total": "gesamt",
-    },
-}
-
-
 def _elsewhere(
     question: str, documents: Sequence[Document], texts: Sequence[str], language: str
 ) -> Solution | None:
@@ -219,7 +163,7 @@ def sentences(
 
     quote: finds the row among the passages; where it does not, the row's own text is the quote.
     """
-    words = _WORDS.get(language, _WORDS["en"])
+    words = WORDS.get(language, WORDS["en"])
     text = _filled(found, language, words[_key(found)])
     if found.formula:
         text += f" ({found.formula})"
@@ -229,7 +173,8 @@ def sentences(
         citations.append(
             told or Citation(document=found.grid.document, passage="", locator=row.locator, quote=row.text)
         )
-    return [Sentence(text=f"{text}.", citations=tuple(citations))]
+    text += "" if text.endswith(".") else "."  # "Mio."
+    return [Sentence(text=text, citations=tuple(citations))]
 
 
 # --- words --------------------------------------------------------------------------------------
@@ -264,7 +209,7 @@ def _filled(found: Solution, language: str, pattern: str) -> str:
 
 
 def _title(found: Solution, language: str) -> str:
-    pattern = _WORDS.get(language, _WORDS["en"])[_key(found)]
+    pattern = WORDS.get(language, WORDS["en"])[_key(found)]
     return _filled(found, language, pattern.removesuffix(": {v}").removesuffix(", {v}"))
 
 
@@ -305,7 +250,7 @@ def _shown(found: Solution, language: str) -> str:
         text = currency + _figure(abs(number), places, language)
         text = f"−{text}" if number < 0 else text
         if points:
-            values.append(f"{text} {_WORDS.get(language, _WORDS['en'])['points']}")
+            values.append(f"{text} {WORDS.get(language, WORDS['en'])['points']}")
         else:
             values.append(_with_scale(text, found.scale, language))
     return ", ".join(values)
@@ -314,7 +259,7 @@ def _shown(found: Solution, language: str) -> str:
 def _with_scale(text: str, scale: Scale, language: str) -> str:
     if scale == "percent":
         return text if "%" in text else f"{text} %"
-    return f"{text} {_WORDS.get(language, _WORDS['en'])[scale]}" if scale else text
+    return f"{text} {WORDS.get(language, WORDS['en'])[scale]}" if scale else text
 
 
 def _figure(number: float, places: int, language: str) -> str:
@@ -351,7 +296,7 @@ def _unit(found: Solution, language: str) -> str:
         return ""
     if found.scale == "percent":
         return "%"
-    scale = _WORDS.get(language, _WORDS["en"])[found.scale] if found.scale else ""
+    scale = WORDS.get(language, WORDS["en"])[found.scale] if found.scale else ""
     currency = _currency(found) if found.kind not in ("ratio", "share") else ""
     return f"{currency} {scale}".strip()
 

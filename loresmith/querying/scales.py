@@ -11,6 +11,9 @@ from loresmith.answering.text import fold
 
 Scale = Literal["", "thousand", "million", "billion", "percent"]
 
+# Languages that write 1.234,5.
+_COMMA = ("de", "es", "it", "fr", "pt", "nl", "ro", "pl", "da", "sv", "fi", "cs", "tr", "ru")
+
 FACTOR: dict[Scale, float] = {"": 1.0, "thousand": 1e3, "million": 1e6, "billion": 1e9, "percent": 0.01}
 
 _CURRENCY = r"(?:us\$|nt\$|hk\$|a\$|c\$|r\$|[$€£¥₹]|\b(?:usd|eur|gbp|chf|cny|rmb|jpy|inr)\b)"
@@ -34,7 +37,9 @@ _PERCENT = re.compile(r"%|\bper\s?cent\b|\bpercent(?:age)?\b|\bprozent\b|\bpor c
 _PLAIN = re.compile(
     r"\bper (?:[\w-]+ )?(?:share|unit|ads|ordinary share|employee|day|barrel|ounce|tonne|ton)\b|\bcents?\b"
     r"|\beps\b|\bje aktie\b|\bpor acción\b|\bper azione\b|\bpar action\b|\bratio\b|\b(?:in )?years?\)"
-    r"|\(days?\)|\bnumber of (?:employees|stores|locations|customers|countries)\b|\(x\)"
+    r"|\(days?\)|\((?:anzahl|number|count|stück|fte)\)|^(?:number of |anzahl (?:der )?)?"
+    r"(?:employees|headcount|mitarbeiter(?:innen)?|beschäftigte|empleados|dipendenti|salariés)$"
+    r"|\bnumber of (?:employees|stores|locations|customers|countries)\b|\(x\)"
 )
 _PROSE = re.compile(
     r"(?:\bin\s+(?:(?:u\.?s\.?|us|nt|new|taiwan|canadian|australian|dollars?|euros?|pounds?|sterling|rmb|usd|eur"
@@ -124,13 +129,21 @@ def _value(digits: str, comma: bool) -> tuple[float | None, int]:
         return None, 0
 
 
-def uses_comma(cells: Iterable[str]) -> bool:
-    """Whether a comma is the decimal point in a table, by the cells that leave no doubt."""
+def uses_comma(cells: Iterable[str], language: str = "") -> bool:
+    """Whether a comma is the decimal point in a table: by the cells that leave no doubt, else because a
+    mark with three digits after it in every cell divides thousands, else by the document's language."""
     commas = points = 0
+    dotted, comma_ed = [], []
     for cell in cells:
         commas += bool(re.search(r"\d\.\d{3},\d|\d{1,3}(?:\.\d{3}){2}|\d,(?:\d{1,2}|\d{4,})(?!\d)", cell))
         points += bool(re.search(r"\d,\d{3}\.\d|\d{1,3}(?:,\d{3}){2}|\d\.(?:\d{1,2}|\d{4,})(?!\d)", cell))
-    return commas > points
+        dotted += re.findall(r"\d\.\d{3}(?!\d)", cell)
+        comma_ed += re.findall(r"\d,\d{3}(?!\d)", cell)
+    if commas != points:
+        return commas > points
+    if len(dotted) != len(comma_ed) and max(len(dotted), len(comma_ed)) >= 2:
+        return len(dotted) > len(comma_ed)
+    return language in _COMMA and not comma_ed
 
 
 def named(text: str) -> Scale | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,8 +58,9 @@ def value_of(cell: Cell) -> float:
 
 
 def shown(cell: Cell) -> str:
-    """A cell's number inside a formula."""
-    text = f"{abs(value_of(cell)):,.{cell.decimals}f}"
+    """A cell's number inside a formula, its digits as they stand in the document."""
+    digits = re.search(r"[.,]?\d[\d.,'’\s]*\d|\d", cell.text)
+    text = digits[0] if digits else f"{abs(value_of(cell)):g}"
     text += " %" if cell.scale == "percent" else ""
     return f"(−{text})" if value_of(cell) < 0 else text
 

@@ -8,31 +8,40 @@ from loresmith.answering.text import stem, words
 
 # Words that ask or frame and name nothing in a table.
 _FRAME = frozenset(
-    """a about above across after all also altogether an and any are as at be been before being below both by
-    can company company's compared corporation could did do does each end ended ending entity every fiscal
-    following for from fy group had has have her his how i in inc incl include included including into is it
-    its itself last ltd many me more most much of on one only or other's our out over per please reported
-    recorded represented represent respective respectively same show shown shows since table tell than that
-    the their them then there these they this those through to two three four five under up us use using was
-    we were what whats what's when where whether which who whole whose why will with within would year years
-    year's annual annually period periods quarter quarters month months day value values amount amounts figure
-    figures number given give provided provide thousand thousands million millions billion billions dollars
-    dollar usd usds between during against arising came come comes calculated whereby based upon date
-    der die das den dem des ein eine einer eines und oder von vom zum zur im in am an auf für mit wie was
-    welche welcher welches wieviel viel hoch hat hatte war waren ist sind betrug beträgt lag jahr jahre jahren
-    el la los las de del en y o cuál cuánto fue es por para entre año años il lo gli le di del nel nella e
-    quanto qual quale era per tra anno anni du des les au aux et ou quel quelle était combien pour
-    l'année""".split()  # noqa: SIM905
+    """a about above across after all also altogether an and any are as at be been before being below both
+    by can company company's compared corporation could did do does each end ended ending entity
+    every fiscal following for from fy group had has have her his how i in inc incl include included
+    including into is it its itself last ltd many me more most much of on one only or other's our
+    out over per please reported recorded represented represent respective respectively same show
+    shown shows since table tell than that the their them then there these they this those through
+    to two three four five under up us use using was we were what whats what's when where whether
+    which who whole whose why will with within would year years year's annual annually period
+    periods quarter quarters month months day value values amount amounts figure figures number
+    given give provided provide thousand thousands million millions billion billions dollars dollar
+    usd usds between during against arising came come comes calculated whereby based upon date der
+    die das den dem des ein eine einer eines und oder von vom zum zur im am auf für mit wie welche
+    welcher welches wieviel viel hoch hat hatte war waren ist sind betrug beträgt lag jahr jahre
+    jahren el la los las de del en y o cuál cuánto fue es por para entre año años il lo gli le di
+    nel nella e quanto qual quale era tra anno anni du les au aux et ou quel quelle était combien
+    pour l'année zwischen gab wurde wurden worden höhe jeweils insgesamt gegenüber vergleich
+    verglichen viele um cuáles fueron ser eran ha han sido hubo se cuántos cuántas respecto qué
+    ejercicio è stato stata stati state erano quali sono dal al ai alla dalla dei degli delle della
+    sul sulla quanti quante esercizio quels quelles étaient sont est ont été avait eu dans par
+    exercice""".split()  # noqa: SIM905
 )
 # Words that may belong to a label or to the operation: they help where the label has them.
 _OPTIONAL = frozenset(
     """total average mean change percentage percent proportion ratio increase decrease difference sum
-    highest lowest largest smallest higher lower larger smaller greater greatest nominal constitution
-    growth absolute out less least maximum minimum grow grew rise rose decline declined increased decreased
-    yearly exceed exceeded count combined
-    summe gesamt durchschnitt durchschnittlich veränderung änderung prozentual prozentuale differenz anteil
-    verhältnis zunahme abnahme höchste höchsten niedrigste niedrigsten größte kleinste prozent suma promedio
-    media variazione variación variation somme moyenne totale porcentaje percentuale pourcentage""".split()  # noqa: SIM905
+    highest lowest largest smallest higher lower larger smaller greater greatest nominal
+    constitution growth absolute out less least maximum minimum grow grew rise rose decline declined
+    increased decreased yearly exceed exceeded count combined summe gesamt durchschnitt
+    durchschnittlich veränderung änderung prozentual prozentuale differenz anteil verhältnis
+    gestiegen gesunken erhöht verringert zugenommen abgenommen stieg sank anzahl hohe hohen höher
+    niedriger größer kleiner aumento disminución aumentó disminuyó más alto alta bajo baja mayor
+    menor cambio aumentato diminuito più basso bassa maggiore minore crescita augmenté diminué
+    augmentation diminution élevé élevée bas basse quota proporción proporzione zunahme abnahme
+    höchste höchsten niedrigste niedrigsten größte kleinste prozent suma promedio media variazione
+    variación variation somme moyenne totale porcentaje percentuale pourcentage""".split()  # noqa: SIM905
 )
 
 
@@ -83,7 +92,16 @@ def near(term: str, others: frozenset[str] | set[str]) -> bool:
     if len(term) < 6 or term.isdigit():
         return False
     own = stem(term)
-    return any(len(o) >= 6 and (stem(o) == own or _spelling(o) == _spelling(term)) for o in others)
+    return any(
+        len(o) >= 6 and (stem(o) == own or _spelling(o) == _spelling(term) or _inflected(o, term))
+        for o in others
+    )
+
+
+def _inflected(one: str, other: str) -> bool:
+    """ "Umsatzerlöse", "Umsatzerlösen": an ending of one or two letters more."""
+    short, long = sorted((one, other), key=len)
+    return long.startswith(short) and len(long) - len(short) <= 2
 
 
 def _spelling(word: str) -> str:

@@ -18,7 +18,9 @@ def either(*lines: str) -> str:
 _MOVE = either(
     r"increase[ds]? / decrease[ds]? / change[ds]? / growth / grow / grew / decline[ds]? / rise / rose",
     r"drop(?:ped)? / difference / fell / fall / veränderung / änderung / cambio / variación / variazione",
-    r"variation / zunahme / abnahme",
+    r"variation / zunahme / abnahme / gestiegen / gesunken / stieg / sank / erhöht / verringert",
+    r"aumento / disminución / aumentó / disminuyó / aumentato / diminuito / augmenté / diminué",
+    r"augmentation",
 )
 _PERCENT_WORD = either(
     "percent(?:age)? / per cent / % / prozent(?:uale?)? / porcentual / porcentaje / percentuale / pourcentage"
@@ -38,7 +40,8 @@ OTHER = re.compile(
     )
     + r")\b|\b"
     + either(
-        r"consists? of / consist / comprises? of / comprised / (?:what|which) (?:are|were) (?:the )?components",
+        r"consists? of / consist / comprises? of / comprised",
+        r"(?:what|which) (?:are|were) (?:the )?components",
         r"components (?:of|considered|making|factored) / factored / (?:is|are|was|were) [^?]{0,60}defined",
         r"mean by / refers? to / explain / explanation / listed / types of / (?:mainly|primarily) due to",
         r"in accordance to / besteht aus / definiert",
@@ -47,6 +50,7 @@ OTHER = re.compile(
 )
 PERCENT = re.compile(
     rf"\b{_PERCENT_WORD}(?: point)?s? (?:of )?{_MOVE}"
+    r"|\b(?:variación|variazione|variation|cambio|aumento) (?:porcentual|percentuale|en pourcentage)\b"
     rf"|\b{_MOVE}\b[^?]*\b(?:in|by|as|en|um)\s(?:a )?{_PERCENT_WORD}(?!\w| (?:of|points|von))"
     rf"|\bchange \(%\)|\bwhat {_PERCENT_WORD} (?:did|has|have) [^?]*\b{_MOVE}\b|\bum wie ?viel prozent"
     + "|"
@@ -117,7 +121,7 @@ _UNDER = either(
     r"menos de / menor que / meno di / inferiore a / moins de / inférieure? à",
 )
 LIMIT = re.compile(
-    rf"\b(?:(?P<more>{_OVER})|(?P<less>{_UNDER}))\s*(?:us)?[$€£]?\s?(?P<number>\d[\d,]*(?:\.\d+)?)\s?"
+    rf"\b(?:(?P<more>{_OVER})|(?P<less>{_UNDER}))\s*(?:us)?[$€£]?\s?(?P<number>\d(?:[\d.,]*\d)?)\s?"
     r"(?P<scale>%|percent|thousands?|millions?|billions?|k\b|m\b|bn\b|mio|mrd|tsd)?"
 )
 HOW_MANY = re.compile(r"\b(?:how many|number of|wie viele|cuántos|cuántas|quanti|quante|combien d)\b")
@@ -150,7 +154,10 @@ SHARES = tuple(
         rf"\b(?P<how>{_PART}) of (?P<a>.+?),? {_TO} (?P<b>.+)",
         rf"\bwhat (?P<how>{_PART}) of (?P<b>.+?) "
         r"(?:is|was|were|are|does|did|do|comes? from|came from|consists? of|consisted of) (?P<a>.+)",
-        r"\b(?P<how>anteil) (?:von|der|des) (?P<a>.+?) a[nm] (?P<b>.+)",
+        r"\b(?P<how>anteil) (?:von|der|des) (?P<a>.+?) a[nm] (?:den |der |dem )?(?P<b>.+)",
+        r"\b(?P<how>porcentaje|proporción|percentuale|quota|pourcentage|part) "
+        r"(?:de los|de las|de la|del|de|dei|delle|della|di|du|des) (?P<a>.+?) "
+        r"(?:sobre|en|sui|sulle|sul|sulla|su|dans|par rapport à|sur) (?P<b>.+)",
     )
 )
 _AND = "(?:and|und|y|e|et)"
@@ -161,12 +168,16 @@ TWO = tuple(
         rf"\b(?:between|zwischen|entre|tra) (?P<a>.+?) {_AND} (?P<b>.+)",
         r"\bhow much (?:more|higher|larger|greater) (?:is|was|were|are) (?P<a>.+?) "
         r"(?:than|as compared to|compared to|over) (?P<b>.+)",
-        r"\bhow much (?:more|higher|larger|greater) (?P<of>.{3,60}?) (?:came|comes|come|was|were|is|are) (?:from|in) "
-        r"(?P<a>.+?) (?:than|as compared to|compared to|over) (?:from |in )?(?P<b>.+)",
+        r"\bhow much (?:more|higher|larger|greater) (?P<of>.{3,60}?) "
+        r"(?:came|comes|come|was|were|is|are) (?:from|in) (?P<a>.+?) "
+        r"(?:than|as compared to|compared to|over) (?:from |in )?(?P<b>.+)",
     )
 )
 SUM_OF = re.compile(
     r"\b(?:sum|total|summe|suma|somma|somme) (?:amount |value )?(?:of|von|de|di|für) "
     rf"(?P<a>.+?) (?:plus|{_AND}) (?P<b>.+)"
 )
-PERCENT_KINDS = ("percentage", "percent", "%", "share", "anteil")
+PERCENT_KINDS = (
+    "percentage", "percent", "%", "share", "anteil", "porcentaje", "percentuale", "quota", "pourcentage",
+    "part",
+)  # fmt: skip

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 
 import pytest
 from report_pages import document
 
 from loresmith.querying import arithmetic, grids, operations, report
+from loresmith.querying.report_words import WORDS
 from loresmith.querying.solution import Solution
 from loresmith.types import Citation, Document, Hit, Locator, Passage
 
@@ -267,3 +269,51 @@ def test_a_cell_made_to_take_time_takes_none() -> None:
 def test_a_long_table_is_data_and_no_report() -> None:
     rows = [[f"pump {n}", str(n), str(n + 1)] for n in range(grids.MOST_ROWS + 5)]
     assert grids.of(document(["", "2019", "2018"], *rows), "1") is None
+
+
+GERMAN = document(
+    ["in Mio. €", "2023", "2022", "2021"],
+    ["Umsatzerlöse", "1.234,5", "1.100,0", "980,2"],
+    ["Materialaufwand", "(512,3)", "(498,1)", "(450,0)"],
+    ["Ergebnis je Aktie (€)", "1,25", "1,02", "0,10"],
+    ["Mitarbeiter (Anzahl)", "4.512", "4.398", "4.301"],
+)
+ITALIAN = document(["in migliaia di euro", "2023", "2022"], ["Ricavi", "12.500", "11.300"])
+
+
+@pytest.mark.parametrize(
+    ("question", "language", "page", "text"),
+    [
+        ("Wie hoch waren die Umsatzerlöse 2023?", "de", GERMAN, "Umsatzerlöse, 2023: 1.234,5 Mio."),
+        (
+            "Wie hoch ist der Anteil des Materialaufwands an den Umsatzerlösen 2023?",
+            "de",
+            GERMAN,
+            "Anteil von Materialaufwand an Umsatzerlöse, 2023: 41,50 % (512,3 / 1.234,5).",
+        ),
+        (
+            "Um wie viel ist der Materialaufwand von 2022 auf 2023 gestiegen?",
+            "de",
+            GERMAN,
+            "Veränderung von Materialaufwand, 2022 → 2023: 14,2 Mio. (512,3 − 498,1).",
+        ),
+        ("Wie hoch war das Ergebnis je Aktie 2022?", "de", GERMAN, "Ergebnis je Aktie (€), 2022: 1,02."),
+        ("Wie viele Mitarbeiter gab es 2021?", "de", GERMAN, "Mitarbeiter (Anzahl), 2021: 4.301."),
+        (
+            "Qual è la variazione percentuale dei ricavi dal 2022 al 2023?",
+            "it",
+            ITALIAN,
+            "Variazione percentuale di Ricavi, 2022 → 2023: 10,62 % ((12.500 − 11.300) / 11.300).",
+        ),
+    ],
+)
+def test_other_languages_and_their_numbers(question: str, language: str, page: Document, text: str) -> None:
+    assert said(question, page, language=language) == text
+
+
+def test_every_language_says_everything() -> None:
+    english = WORDS["en"]
+    for words in WORDS.values():
+        assert words.keys() == english.keys()
+        for key, pattern in words.items():
+            assert set(re.findall(r"\{(\w)\}", pattern)) == set(re.findall(r"\{(\w)\}", english[key])), key
