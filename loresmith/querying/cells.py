@@ -7,6 +7,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from loresmith.querying import vocabulary
 from loresmith.querying.atoms import Atom, Reading, ValueLink, Word, text_of
@@ -50,8 +51,9 @@ def valued(
         yield Reading(atom, (last - first) * 0.9)
 
 
-def _inflected(words: Sequence[Word], catalog: Catalog, language: str) -> Iterator[Reading]:
-    """Values in another form: "inspections" for "inspection", of columns of which all values are known."""
+@lru_cache(maxsize=4)
+def _forms(catalog: Catalog, language: str) -> dict[str, list[ValueLink]]:
+    """The stems of the values of columns of which all are known -> where they stand."""
     known: dict[str, list[ValueLink]] = defaultdict(list)
     for table in catalog.tables:
         for column in table.columns:
@@ -61,6 +63,12 @@ def _inflected(words: Sequence[Word], catalog: Catalog, language: str) -> Iterat
                 stems = " ".join(stem(w, language) for w in fold(value).split())
                 if stems and not stems.isdigit():
                     known[stems].append(ValueLink(table.sql, column.sql, value, 0, 0, 0))
+    return known
+
+
+def _inflected(words: Sequence[Word], catalog: Catalog, language: str) -> Iterator[Reading]:
+    """Values in another form: "inspections" for "inspection", of columns of which all values are known."""
+    known = _forms(catalog, language)
     plain = vocabulary.glue(language)
     for first in range(len(words)):
         for last in range(first + 1, min(len(words), first + 5) + 1):

@@ -98,7 +98,7 @@ class Choices:
         """What a mention stands for where rows are listed or grouped by it: columns, or a table's label."""
         found = []
         for table_name, score in atom.tables:
-            table = self.catalog.table(table_name)
+            table = self.view.table(table_name)
             if table is not None and ((refs := self.view.label(table)) or unnamed):
                 found.append(Option(score + 0.1 + self.view.bonus(table_name), table_name, refs, entity=True))
         own = {t for t, _ in atom.tables}
@@ -260,7 +260,7 @@ class Choices:
 
     def _directed(self, table: str, word: str) -> bool:
         """Whether a preposition is the first word of columns of this table: from_airport, to_airport."""
-        found = self.catalog.table(table)
+        found = self.view.table(table)
         return found is not None and any(c.sql.split("_")[0] == word for c in found.columns if "_" in c.sql)
 
     def _numbered(self, clause: Clause) -> list[Option]:
@@ -285,7 +285,7 @@ class Choices:
         """ "order 1005": the row of this key."""
         found = []
         for table_name, score in clause.subject.tables if clause.subject else ():
-            table = self.catalog.table(table_name)
+            table = self.view.table(table_name)
             if table is None or len(table.keys) != 1:
                 continue
             column = table.column(table.keys[0])

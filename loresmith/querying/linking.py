@@ -26,7 +26,7 @@ from loresmith.querying.atoms import (
     ValueLink,
     Word,
 )  # fmt: skip
-from loresmith.querying.naming import Names, keys, stem
+from loresmith.querying.naming import Names, keys, names_of, stem
 from loresmith.tables.names import fold
 from loresmith.tables.values import Catalog
 
@@ -71,7 +71,7 @@ def link(
     """
     language = language_of(question)
     words = _words(question, language)
-    names = Names(catalog, language)
+    names = names_of(catalog, language)
     if language == "de":
         words = _decompounded(words, names, language)
     spans = list(_readings(question, words, names, catalog, connection, language))

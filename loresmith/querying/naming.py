@@ -128,6 +128,12 @@ class Names:
         return one in self._tables or one in self._columns
 
 
+@lru_cache(maxsize=4)
+def names_of(catalog: Catalog, language: str) -> Names:
+    """The names of a catalog: made once, since thousands of columns take a while."""
+    return Names(catalog, language)
+
+
 def _table_variants(table: Table, language: str, alone: bool) -> Iterator[tuple[tuple[str, ...], float]]:
     yield keys(table.sql, language), WHOLE
     yield keys(table.name, language), WHOLE

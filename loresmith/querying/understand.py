@@ -152,7 +152,7 @@ class _Solver:
     def _told_apart(self, plan: Plan, entities: Sequence[Option]) -> Plan:
         """Groups of two of the same name are two groups."""
         for option in entities:
-            table = self.catalog.table(option.table)
+            table = self.view.table(option.table)
             if not set(option.refs) & set(plan.group) or table is None:
                 continue
             if not any(self.view.column(r).key for r in option.refs) and (key := self.view.key(table)):

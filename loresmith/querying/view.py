@@ -21,16 +21,17 @@ class View:
 
     def __init__(self, links: Links, catalog: Catalog) -> None:
         self.links, self.catalog = links, catalog
+        self._tables = {t.sql: t for t in catalog.tables}
+        self._columns = {(t.sql, c.sql): c for t in catalog.tables for c in t.columns}
         self.mentioned = {t for a in links.atoms for t, score in a.tables if score >= 0.8}
         self.foreign = {(t.sql, f.column) for t in catalog.tables for f in t.foreign}
         self.referred = {(f.to_table, f.to_column) for t in catalog.tables for f in t.foreign}
 
+    def table(self, sql: str) -> Table | None:
+        return self._tables.get(sql)
+
     def column(self, ref: Ref | ColumnLink) -> Column:
-        table = self.catalog.table(ref.table)
-        column = table.column(ref.column) if table else None
-        if column is None:
-            raise KeyError(f"{ref.table}.{ref.column}")
-        return column
+        return self._columns[ref.table, ref.column]
 
     def bonus(self, table: str) -> float:
         return 0.15 if table in self.mentioned else 0.0
@@ -40,7 +41,7 @@ class View:
         column = self.column(link)
         if not column.numeric or (link.table, link.column) in self.foreign:
             return False
-        table = self.catalog.table(link.table)
+        table = self.table(link.table)
         words = {w for name in (column.name, column.sql) for w in re.split(r"[\W_]+", name.casefold())}
         coded = bool(_CODED & words) or (table is not None and link.column in table.keys)
         coded = coded or (link.table, link.column) in self.referred or bool(_ID.fullmatch(column.sql))
@@ -69,7 +70,7 @@ class View:
     def general(self, ref: Ref) -> bool:
         """A column of dates (or years) that says when the row was, and nothing more of it."""
         column = self.column(ref)
-        table = self.catalog.table(ref.table)
+        table = self.table(ref.table)
         own = set(keys(table.name, "en")) | set(keys(table.sql, "en")) if table else set()
         for name in (column.name, column.sql):
             words = {w for w in re.split(r"[\W_]+", name.casefold()) if w and stem(w, "en") not in own}
