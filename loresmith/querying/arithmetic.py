@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from loresmith.querying import operations, periods
+from loresmith.querying import comparing, operations, periods
 from loresmith.querying.finding import (
     MARGIN,
     MIN_COVER,
@@ -23,6 +23,8 @@ from loresmith.querying.finding import (
     find,
     has,
     points_at,
+    row_points,
+    several,
 )
 from loresmith.querying.grids import Cell, Grid
 from loresmith.querying.operations import Asked
@@ -207,20 +209,6 @@ def _ready(
     return _looked_up(asked, chosen, chosen.series.points) if chosen else None
 
 
-def _several(asked: Asked, series: Series) -> list[Point]:
-    """The points that a sum, an average or a comparison is over; none where they cannot be compared."""
-    points = _all_asked(asked, series)
-    return points if periods.comparable(p for p, _ in points) else []
-
-
-def _all_asked(asked: Asked, series: Series) -> list[Point]:
-    if len(asked.periods) == 2 and (asked.spread or len(series.points) == 2):
-        return series.between(asked.periods[0], asked.periods[1])
-    if asked.periods:
-        return points_at(series, asked.periods)
-    return list(series.points)
-
-
 def _average(asked: Asked, names: Names) -> Solution | None:
     match = find(names, asked.phrases[0], asked.periods)
     if match is None:
@@ -229,7 +217,7 @@ def _average(asked: Asked, names: Names) -> Solution | None:
     if asked.year_average and not has(series, "average", "mean"):
         pair = _with_before(series, asked.periods[0])
         return _mean(match, list(pair)) if pair and len(asked.periods) == 1 else None
-    points = _several(asked, series)
+    points = several(asked, series)
     if len(points) == 1 or (has(series, "average", "mean") and 0 < len(asked.periods) < 2):
         return _looked_up(asked, match, points) if has(series, "average", "mean") else None
     return _mean(match, points)
@@ -247,7 +235,7 @@ def _mean(match: Match, points: Sequence[Point]) -> Solution | None:
 def _sum(asked: Asked, names: Names) -> Solution | None:
     whole = find(names, asked.phrases[0], asked.periods)
     if whole is not None and (len(asked.phrases) == 1 or whole.score > 1.0):
-        points = _several(asked, whole.series)
+        points = several(asked, whole.series)
         if len(points) > 1 and has(whole.series, "total") and whole.series.label and not asked.spread:
             return _looked_up(asked, whole, points) if asked.periods else None
         if len(points) == 1:
@@ -261,7 +249,7 @@ def _sum(asked: Asked, names: Names) -> Solution | None:
         found = [find(names, phrase, asked.periods) for phrase in asked.phrases[1:]]
         if all(f is not None for f in found):
             a, b = [f for f in found if f is not None]
-            points = [p for m in (a, b) for p in _several(asked, m.series)]
+            points = [p for m in (a, b) for p in several(asked, m.series)]
             same = a.series.grid is b.series.grid
             if same and len(points) == 2 and points[0][1] is not points[1][1]:
                 made = _added(a, points)
@@ -284,7 +272,7 @@ def _section_sum(asked: Asked, names: Names) -> Solution | None:
     if len(groups) != 1:
         return None
     rows = next(iter(groups.values()))
-    points = _row_points(asked, rows) if len(asked.periods) <= 1 else None
+    points = row_points(asked, rows) if len(asked.periods) <= 1 else None
     if not points or any(has(series, "total", "net") for series in rows):
         return None
     made = _added(Match(rows[0], 0.8, 1.0), [p for _, p in points])
@@ -354,161 +342,19 @@ def _difference(asked: Asked, names: Names) -> Solution | None:
     return replace(made, names=(a.series.name, b.series.name), score=min(a.score, b.score))
 
 
-def _extreme(asked: Asked, names: Names) -> Solution | None:
-    match = find(names, asked.phrases[0], asked.periods, least=2)
-    if match is None:
-        return None
-    points = _several(asked, match.series)
-    numbers = [value_of(c) for _, c in points]
-    if len(points) < 2 or len({c.scale for _, c in points}) != 1 or not all(p for p, _ in points):
-        return None
-    if all(n <= 0 for n in numbers):
-        numbers = [-n for n in numbers]  # costs in brackets: the larger one is the one further from 0
-    elif any(n < 0 for n in numbers) and not asked.largest and has(match.series, "loss"):
-        return None
-    best = max(numbers) if asked.largest else min(numbers)
-    if numbers.count(best) != 1:
-        return None
-    chosen = numbers.index(best)
-    year = said(match.series, points[chosen][0])
-    made = solution(
-        "extreme", match, points, [value_of(points[chosen][1])], texts=[year],
-        labels=[said(match.series, p) for p, _ in points],
-    )  # fmt: skip
-    return replace(made, largest=asked.largest)
-
-
-def _over(asked: Asked, names: Names) -> tuple[Match, list[Point], list[Point]] | None:
-    """The series, its points, and those beyond the limit."""
-    match = find(names, asked.phrases[0], (), least=2)
-    limit = asked.limit
-    if match is None or limit is None:
-        return None
-    points = [(p, c) for p, c in match.series.points if p]
-    if len(asked.periods) == 2 and asked.spread:
-        points = match.series.between(asked.periods[0], asked.periods[1])
-    held = [(period, cell) for period, cell in points if _beyond(limit, cell)]
-    return (match, points, held) if points and periods.comparable(p for p, _ in points) else None
-
-
-def _filter(asked: Asked, names: Names) -> Solution | None:
-    found = _over(asked, names)
-    if found is None or not found[2]:
-        return None
-    match, points, held = found
-    years = [said(match.series, p) for p, _ in held]
-    made = solution("filter", match, points, [value_of(c) for _, c in held], texts=years, labels=years)
-    return replace(made, limit=asked.limit)
-
-
-def _count(asked: Asked, names: Names) -> Solution | None:
-    found = _over(asked, names)
-    if found is None:
-        return None
-    match, points, held = found
-    made = solution("count", match, points, [float(len(held))], scale="", texts=[str(len(held))])
-    return replace(made, limit=asked.limit)
-
-
-# What a row may be called when it is asked for without its name.
-_THINGS = frozenset(
-    terms(
-        "segment department region category item country product type division unit company business line "
-        "area group source component customer market brand vessel subsidiary asset class instrument row entry"
-    )
-)
-
-
-def _group(asked: Asked, names: Names, phrase: str) -> tuple[list[Series], float] | None:
-    """The rows under one head that a phrase names as a whole ("goodwill by segment"), totals left out."""
-    groups: dict[tuple[int, str, str], list[Series]] = {}
-    for series in names.series:
-        whole = {"total", "sum", "summe", "gesamt"} & set(terms(series.label)) or not series.label
-        if not whole and (not asked.periods or cell_at(series, asked.periods[0])):
-            groups.setdefault((id(series.grid), series.section, series.head), []).append(series)
-    wanted = content(phrase) - _THINGS
-    rated = []
-    for (_, section, head), members in groups.items():
-        grid = members[0].grid
-        own = set(terms(f"{section} {head} {grid.caption} {grid.title} {' '.join(grid.heads)}"))
-        told = own | set(terms(grid.around))
-        labels = {t for s in members for t in terms(s.label)}
-        if len(members) < 2 or wanted - told - labels:
-            continue
-        near = (len(wanted & own) + 0.5 * len(wanted & told)) / len(wanted) if wanted else 0.0
-        rated.append((near + 0.1 * len(set(terms(phrase)) & set(terms(head))), members))
-    rated.sort(key=lambda r: -r[0])
-    if not rated or (len(rated) > 1 and rated[1][0] > rated[0][0] - MARGIN):
-        return None
-    return rated[0][1], rated[0][0]
-
-
-def _row_points(asked: Asked, rows: Sequence[Series]) -> list[tuple[Series, Point]] | None:
-    found = []
-    for series in rows:
-        if asked.periods:
-            point = points_at(series, asked.periods[:1])
-        else:
-            point = list(series.points) if len(series.points) == 1 else []
-        if len(point) != 1:
-            return None
-        found.append((series, point[0]))
-    return found if len({point[1].scale for _, point in found}) == 1 else None
-
-
-def _top_row(asked: Asked, names: Names) -> Solution | None:
-    """Which row has the largest figure of a period."""
-    group = _group(asked, names, asked.phrases[0])
-    points = _row_points(asked, group[0]) if group and len(asked.periods) <= 1 else None
-    if not points or group is None:
-        return None
-    numbers = [value_of(p[1]) for _, p in points]
-    best = max(numbers) if asked.largest else min(numbers)
-    if numbers.count(best) != 1 or min(numbers) < 0 < max(numbers):
-        return None
-    series, point = points[numbers.index(best)]
-    made = solution(
-        "top row", Match(series, group[1], 1.0), [p for _, p in points], [best], texts=[series.label]
-    )
-    return replace(made, largest=asked.largest, chosen=point)
-
-
-def _count_rows(asked: Asked, names: Names) -> Solution | None:
-    """How many rows are beyond a limit."""
-    group = _group(asked, names, asked.phrases[0])
-    points = _row_points(asked, group[0]) if group and len(asked.periods) <= 1 else None
-    if not points or group is None or asked.limit is None:
-        return None
-    held = [p for _, p in points if _beyond(asked.limit, p[1])]
-    match = Match(points[0][0], group[1], 1.0)
-    made = solution(
-        "count rows", match, [p for _, p in points], [float(len(held))], scale="", texts=[str(len(held))]
-    )
-    return replace(made, name=points[0][0].section or points[0][0].grid.name, limit=asked.limit)
-
-
-def _beyond(limit: operations.Limit, cell: Cell) -> bool:
-    bound = operations.in_scale(limit, cell.scale)
-    return value_of(cell) > bound if limit.sign == ">" else value_of(cell) < bound
-
-
-def _periods(asked: Asked, names: Names) -> Solution | None:
-    """The years that a table, or a row of it, gives figures for."""
-    listed = names.matches(asked.phrases[0])
-    dated = [s for s in names.series if len(s.points) > 1 and all(p for p, _ in s.points)]
-    grids = {id(s.grid) for s in dated}
-    if len(grids) != 1:
-        return None
-    chosen = next((m for m in listed if m.series in dated and m.cover >= MIN_COVER), None)
-    longest = max(dated, key=lambda s: len(s.points))
-    if chosen is None or len(chosen.series.points) < len(longest.points):
-        chosen = Match(longest, listed[0].score if listed else 0.0, 0.0)
-    shown_as = list(dict.fromkeys(said(chosen.series, p) for p, _ in chosen.series.points))
-    return solution("periods", chosen, chosen.series.points, [], texts=shown_as, labels=shown_as)
-
-
 _SOLVERS: dict[operations.Kind, Callable[[Asked, Names], Solution | None]] = {
-    "value": _value, "change": _change, "percent": _percent, "sum": _sum, "average": _average,
-    "ratio": _ratio, "share": _ratio, "difference": _difference, "extreme": _extreme, "filter": _filter,
-    "count": _count, "periods": _periods, "top row": _top_row, "count rows": _count_rows,
-}  # fmt: skip
+    "value": _value,
+    "change": _change,
+    "percent": _percent,
+    "sum": _sum,
+    "average": _average,
+    "ratio": _ratio,
+    "share": _ratio,
+    "difference": _difference,
+    "extreme": comparing.extreme_of,
+    "filter": comparing.filter_of,
+    "count": comparing.count_of,
+    "periods": comparing.periods_of,
+    "top row": comparing.top_row_of,
+    "count rows": comparing.count_rows_of,
+}

@@ -12,6 +12,7 @@ from dataclasses import replace
 from loresmith.answering.text import fold
 from loresmith.querying import periods
 from loresmith.querying.grids import Cell
+from loresmith.querying.operations import Asked
 from loresmith.querying.periods import Period
 from loresmith.querying.scales import Scale
 from loresmith.querying.series import Match, Names, Series
@@ -103,3 +104,30 @@ def as_amounts(series: Series, points: Sequence[Point]) -> list[Point]:
     named = set(own) & _TAKEN_OFF or any(term.endswith(_TAKEN_OFF_ENDS) for term in own)
     taken = named and all((c.number or 0.0) <= 0 for _, c in series.points)
     return [(p, replace(c, number=-(c.number or 0.0))) if taken else (p, c) for p, c in points]
+
+
+def several(asked: Asked, series: Series) -> list[Point]:
+    """The points that a sum, an average or a comparison is over; none where they cannot be compared."""
+    points = _all_asked(asked, series)
+    return points if periods.comparable(p for p, _ in points) else []
+
+
+def _all_asked(asked: Asked, series: Series) -> list[Point]:
+    if len(asked.periods) == 2 and (asked.spread or len(series.points) == 2):
+        return series.between(asked.periods[0], asked.periods[1])
+    if asked.periods:
+        return points_at(series, asked.periods)
+    return list(series.points)
+
+
+def row_points(asked: Asked, rows: Sequence[Series]) -> list[tuple[Series, Point]] | None:
+    found = []
+    for series in rows:
+        if asked.periods:
+            point = points_at(series, asked.periods[:1])
+        else:
+            point = list(series.points) if len(series.points) == 1 else []
+        if len(point) != 1:
+            return None
+        found.append((series, point[0]))
+    return found if len({point[1].scale for _, point in found}) == 1 else None
