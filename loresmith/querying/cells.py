@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections import defaultdict
@@ -19,6 +20,8 @@ from loresmith.tables.values import Catalog, ValueHit
 _LONGEST_VALUE = 8
 _MANY = 40
 """A value that stands in more columns than this says nothing."""
+_AT_MOST = 60
+_MOST_UNKNOWN = 4
 QUOTED = re.compile(r"\"([^\"]+)\"|“([^”“]+)[”“]|„([^“”„]+)[“”]|«([^»]+)»|(?<!\w)['‘]([^'‘’]+)['’](?!\w)")
 
 
@@ -33,6 +36,7 @@ def valued(
     for hit in lookup(connection, list(windows), catalog):
         hits[fold(hit.value)].append(hit)
     quoted = _quotes(question, words)
+    visible = _visible(catalog)
     yield from _inflected(words, catalog, language)
     for text, places in windows.items():
         found = hits.get(text, [])
@@ -45,6 +49,14 @@ def valued(
             worth = _value_worth(question, window, found, (first, last) in quoted, language)
             if worth > 0:
                 links = tuple(ValueLink(h.table, h.column, h.value, h.count, first, last) for h in found)
+                whole = {(h.table, h.column) for h in found}
+                # "Aqua" is a supplier, and what models begin with.
+                longer = _begins(connection, text, visible) if len(text) > 3 else []
+                links += tuple(
+                    ValueLink(h.table, h.column, h.value, h.count, first, last, whole=False)
+                    for h in (longer if len(longer) < _AT_MOST else ())
+                    if (h.table, h.column) not in whole
+                )
                 yield Reading(Atom("value", first, last, text, values=links), worth)
     for first, last in quoted:
         atom = Atom("quote", first, last, question[words[first].start : words[last - 1].end])
@@ -120,6 +132,9 @@ def in_part(
 ) -> list[Reading]:
     """Values of which the question says the beginning ("seal ring"), or one name of ("Lee")."""
     unknown = {a.first for a in atoms if a.kind == "unknown"}
+    if len(unknown) > _MOST_UNKNOWN:
+        return []  # it is about something else, and looking takes time where cells are many
+    visible = _visible(catalog)
     plain = vocabulary.glue(language)
     found = []
     for first in sorted(unknown):
@@ -130,32 +145,42 @@ def in_part(
                 continue
             as_written = question[window[0].start : window[-1].end]
             proper = first > 0 and (as_written[0].isupper() or any(c.isdigit() for c in as_written))
-            one = text.removesuffix("s")
-            begins = connection.execute(
-                "SELECT table_name, column_name, value, count FROM _values "
-                "WHERE folded > ? AND folded < ? OR folded > ? AND folded < ? LIMIT 60",
-                (text + " ", text + "!", one + " ", one + "!"),
-            ).fetchall()
-            if len(window) == 1 and len(text) < 4:
-                begins = []
-            rows = begins
-            if not rows and proper:
-                rows = connection.execute(
-                    "SELECT table_name, column_name, value, count FROM _values "
-                    "WHERE ' ' || folded || ' ' LIKE '% ' || ? || ' %' LIMIT 60",
-                    (text,),
-                ).fetchall()
-                if len({fold(row[2]) for row in rows}) > 1:
-                    rows = []  # whose name it is, nobody can say
-            hits = [
-                ValueHit(*row)
-                for row in rows
-                if (t := catalog.table(row[0])) is not None and t.column(row[1]) is not None
-            ]
-            if hits and len(rows) < 60:
+            hits = [] if len(window) == 1 and len(text) < 4 else _begins(connection, text, visible)
+            if not hits and proper:
+                hits = _stored(connection, "' ' || folded || ' ' LIKE '% ' || ? || ' %'", (text,), visible)
+                if len({fold(h.value) for h in hits}) > 1:
+                    hits = []  # whose name it is, nobody can say
+            if hits and len(hits) < _AT_MOST:
                 links = tuple(
                     ValueLink(h.table, h.column, h.value, h.count, first, last, whole=False) for h in hits
                 )
                 found.append(Reading(Atom("value", first, last, text, values=links), 1.0 * len(window)))
                 break
     return found
+
+
+def _begins(connection: sqlite3.Connection, text: str, visible: str) -> list[ValueHit]:
+    """Values that go on after this text, or after its singular."""
+    one = text.removesuffix("s")
+    return _stored(
+        connection,
+        "(folded > ? AND folded < ? OR folded > ? AND folded < ?)",
+        (text + " ", text + "!", one + " ", one + "!"),
+        visible,
+    )
+
+
+def _stored(
+    connection: sqlite3.Connection, condition: str, values: Sequence[str], visible: str
+) -> list[ValueHit]:
+    """At most `_AT_MOST` values; what the reader may not see does not even count."""
+    rows = connection.execute(
+        "SELECT table_name, column_name, value, count FROM _values "
+        f"WHERE {condition} AND table_name IN (SELECT value FROM json_each(?)) LIMIT {_AT_MOST}",
+        (*values, visible),
+    )
+    return [ValueHit(*row) for row in rows]
+
+
+def _visible(catalog: Catalog) -> str:
+    return json.dumps([table.sql for table in catalog.tables])

@@ -249,7 +249,10 @@ class Choices:
             op: Op = "=" if len(values) == 1 else "in"
             if clause.op == "!=":
                 op = "!=" if len(values) == 1 else "not in"
-            score = 1.0 + self.view.bonus(table) + 0.3 * named.get((table, column), 0.0)
+            whole = all(
+                v.whole for a in clause.atoms for v in a.values if (v.table, v.column) == (table, column)
+            )
+            score = (1.0 if whole else 0.85) + self.view.bonus(table) + 0.3 * named.get((table, column), 0.0)
             if clause.near and self._directed(table, clause.near):
                 # "from LAX" is of from_airport, though it stand in to_airport alone.
                 if clause.near not in column.split("_"):

@@ -82,6 +82,24 @@ def test_values_of_tables_that_the_reader_may_not_see_do_not_exist(world: World)
     assert "salary" in hidden.unexplained
 
 
+def test_hidden_values_do_not_even_make_a_name_ambiguous(tmp_path: Path) -> None:
+    def people(name: str, names: list[str], labels: tuple[str, ...] = ()) -> Given:
+        rows = [(n,) for n in names]
+        return Given(name, f"{name}.csv", [("Name", "name", "text", "")], rows, labels=labels)
+
+    path = tmp_path / "tables.db"
+    catalog = write(
+        path, [people("staff", ["Ann Lee"]), people("board", ["Tom Lee", "Kim Park"], ("board",))]
+    )
+    with closing(sqlite3.connect(path)) as connection:
+        everything = link("the name of Lee", catalog, connection)
+        assert everything.unexplained == ("Lee",)  # whose name it is, nobody can say
+        seen = link("the name of Lee", catalog.visible(()), connection)
+        assert [v.value for v in seen.values] == ["Ann Lee"]
+        assert link("the name of Park", catalog.visible(()), connection).unexplained == ("Park",)
+        assert [v.value for v in link("the name of Park", catalog, connection).values] == ["Kim Park"]
+
+
 def test_numbers_as_people_write_them(world: World) -> None:
     def numbers(question: str) -> list[tuple[int | float, str]]:
         return [(n.value, n.unit) for n in linked(question, world).numbers]

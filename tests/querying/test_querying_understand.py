@@ -220,6 +220,13 @@ def test_a_name_of_a_value_says_it_where_it_is_the_only_one(world: World) -> Non
     ]
 
 
+def test_what_a_value_begins_with_beside_another_value(world: World) -> None:
+    """ "Aqua" is a supplier of parts, and what the models of pumps begin with."""
+    assert figure("How many Aqua pumps are there?", world) == 4
+    assert asked("Which parts are from Aqua?", world) == [("09000", "Impeller")]
+    assert len(understood("How many inspections of the Aqua pumps?", world)) == 2
+
+
 def test_several_figures_at_once(world: World) -> None:
     prices = [float(str(p[2])) for p in PARTS]
     ((low, high, average),) = asked("What is the minimum, maximum and average unit price?", world)
