@@ -3,6 +3,7 @@ its own on a port of its own, under a user of its own (they refuse to run as roo
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import pwd
@@ -74,7 +75,14 @@ def running(
     """A server between `prepare` and its end; it is asked to stop and waited for."""
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
     subprocess.run(prepare, check=True, timeout=120, **quiet, **who)
-    process = subprocess.Popen(command, **quiet, **who)
+    stop = signal.SIGINT if "postgres" in command[0] else signal.SIGTERM
+    libc = ctypes.CDLL(None)
+
+    def tied() -> None:
+        # A test run that is killed takes its servers along (PR_SET_PDEATHSIG).
+        libc.prctl(1, stop)
+
+    process = subprocess.Popen(command, preexec_fn=tied, **quiet, **who)
     try:
         until = time.monotonic() + 60
         while not listens(port):
@@ -88,7 +96,7 @@ def running(
             time.sleep(0.05)
         yield process
     finally:
-        process.send_signal(signal.SIGINT if "postgres" in command[0] else signal.SIGTERM)
+        process.send_signal(stop)
         try:
             process.wait(30)
         except subprocess.TimeoutExpired:
