@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, get_args
 
 import loresmith
 from loresmith import mirrors
@@ -30,7 +30,7 @@ from loresmith.state import DocumentInfo
 from loresmith.tables import mirror
 from loresmith.tables.profile import described
 from loresmith.tables.store import TableStore
-from loresmith.tables.values import RawColumn, RawRow, RawTable
+from loresmith.tables.values import ColumnType, RawColumn, RawRow, RawTable
 from loresmith.types import Document
 
 TABULAR = frozenset(
@@ -47,6 +47,7 @@ TABULAR = frozenset(
 _WARNINGS = 20
 _MAX_FILES = 2000
 _SAMPLE = 20_000
+_LARGEST = 256 * 2**20
 
 
 def missing(store: TableStore, infos: Iterable[DocumentInfo], settings: ParsingSection) -> set[str]:
@@ -193,7 +194,7 @@ class _Messages:
 
     def __next__(self) -> dict[str, Any]:
         source = self.process.stdout.fileno()  # type: ignore[union-attr]
-        while (message := wire.unframe(self.buffer)) is None:
+        while (message := self._whole()) is None:
             deadline = time.monotonic() + self.settings.seconds
             if not select.select([source], [], [], max(0.0, deadline - time.monotonic()))[0]:
                 raise ParseError(f"took longer than {self.settings.seconds:g} s to read.")
@@ -201,8 +202,23 @@ class _Messages:
             if not chunk:
                 raise _died(self.process, self.settings)
             self.buffer += chunk
+            if len(self.buffer) > _LARGEST:
+                raise _wrong("too long a message")
         self.over = "end" in message or "reason" in message
         return message
+
+    def _whole(self) -> dict[str, Any] | None:
+        try:
+            message = wire.unframe(self.buffer)
+        except (ValueError, RecursionError) as error:
+            raise _wrong(type(error).__name__) from error
+        if message is not None and not isinstance(message, dict):
+            raise _wrong("no object")
+        return message
+
+
+def _wrong(what: str) -> ParseError:
+    return ParseError(f"its reader answered wrongly ({what}).")
 
 
 def _died(process: subprocess.Popen[bytes], settings: ParsingSection) -> ParseError:
@@ -226,7 +242,7 @@ def _tables(messages: Iterator[dict[str, Any]], version: str) -> Iterator[tuple[
         rest: list[dict[str, Any]] = []
         yield table, _rows(messages, rest)
         if not rest:
-            raise ParseError("its reader answered wrongly.")
+            raise _wrong("a table without an end")
         message = rest[0]
 
 
@@ -235,7 +251,10 @@ def _rows(messages: Iterator[dict[str, Any]], rest: list[dict[str, Any]]) -> Ite
         if "rows" not in _said(message):
             rest.append(message)
             return
-        yield from message["rows"]
+        for row in message["rows"]:
+            if not _is_row(row):
+                raise _wrong("no row")
+            yield row
 
 
 def _said(message: dict[str, Any]) -> dict[str, Any]:
@@ -244,12 +263,27 @@ def _said(message: dict[str, Any]) -> dict[str, Any]:
     return message
 
 
+def _is_row(row: Any) -> bool:
+    if not isinstance(row, list) or len(row) != 2 or not isinstance(row[1], list):
+        return False
+    return isinstance(row[0], str) or (isinstance(row[0], int) and -(2**63) <= row[0] < 2**63)
+
+
 def _raw_table(message: dict[str, Any]) -> RawTable:
+    """The table that a worker describes; one that a hostile file took over can describe anything."""
     try:
         raw = dict(message["table"])
         raw["columns"] = tuple(RawColumn(**column) for column in raw["columns"])
-        raw["key"] = tuple(raw["key"])
-        raw["foreign"] = tuple((a, b, c) for a, b, c in raw["foreign"])
-        return RawTable(**raw)
+        raw["key"] = tuple(str(name) for name in raw["key"])
+        raw["foreign"] = tuple((str(a), str(b), str(c)) for a, b, c in raw["foreign"])
+        table = RawTable(**raw)
     except (KeyError, TypeError, ValueError) as error:
-        raise ParseError(f"its reader answered wrongly ({type(error).__name__}).") from error
+        raise _wrong(type(error).__name__) from error
+    texts = [table.name, table.caption, table.name_hint, table.sheet or ""]
+    for column in table.columns:
+        texts += [column.name, column.unit, column.description]
+        if column.type is not None and column.type not in get_args(ColumnType):
+            raise _wrong("no type of a column")
+    if not table.columns or not all(isinstance(text, str) for text in texts):
+        raise _wrong("no table")
+    return table

@@ -19,6 +19,7 @@ from helpers import HashEmbedder
 from loresmith import workspace as folders
 from loresmith.config import ParsingSection
 from loresmith.faults import VARIABLE
+from loresmith.parsing import wire
 from loresmith.state import State
 from loresmith.sync import SyncReport, sync
 from loresmith.tables import importing, profile
@@ -33,6 +34,13 @@ SYNCING = Path(__file__).parents[1] / "syncing.py"
 LOG = "Date;Pump;Hours (h);Cost (€)\n" + "".join(
     f"{n % 28 + 1:02}.03.2024;P-{n % 4};{n},5;1.{n:03},00\n" for n in range(60)
 )
+
+
+VERSION = "V" * 64
+TABLE = {
+    "name": "t", "columns": [{"name": "a"}], "sheet": None, "caption": "", "key": [], "foreign": [],
+    "numbered": True, "name_hint": "",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -257,3 +265,40 @@ def test_a_reader_that_dies_is_replaced(tmp_path: Path, monkeypatch: pytest.Monk
     assert second.warnings == third.warnings == ()
     assert len(started) == 2
     assert all(process.poll() is not None for process in started)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\x05\x00\x00\x00{nope",
+        wire.frame({"version": VERSION}) + wire.frame({"table": {"name": 5, "columns": [{"name": 7}]}}),
+        wire.frame({"version": VERSION}) + wire.frame({"table": {"name": "t", "columns": [], "evil": 1}}),
+        wire.frame({"version": VERSION}) + wire.frame({"table": TABLE}) + wire.frame({"rows": [[1, "x"]]}),
+        wire.frame({"version": VERSION})
+        + wire.frame({"table": TABLE})
+        + wire.frame({"rows": [[2**70, ["x"]]]}),
+        wire.frame({"version": VERSION})
+        + wire.frame({"table": TABLE | {"columns": [{"name": "a", "type": "x); --"}]}}),
+        wire.frame({"version": VERSION}) + wire.frame({"table": TABLE}),
+        wire.frame({"version": "another"}),
+    ],
+)
+def test_whatever_a_reader_that_was_taken_over_says_is_one_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n1,2\n")
+    document = described(path, "text/csv")
+    answer = tmp_path / "answer"
+    answer.write_bytes(said.replace(b"V" * 64, document.version.encode()))
+
+    def start(settings: ParsingSection) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(["cat", str(answer)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    monkeypatch.setattr(importing, "_start", start)
+    with TableStore.open(tmp_path / "tables.db") as store, Importer(store, ParsingSection()) as importer:
+        made = importer.bring_in(document, str(path))
+    assert made.text == document.text
+    assert len(made.warnings) == 1
+    assert made.warnings[0].startswith("its tables are not in the data: ")
+    assert read_catalog(tmp_path / "tables.db").tables == ()
