@@ -63,7 +63,8 @@ def ask(
     Args:
         document_of: a document by its id, whole.
     """
-    if operations.read(question) is None:
+    asked = operations.read(question)
+    if asked is None:
         return None
     found: dict[tuple[str, str], grids.Grid | None] = {}
     texts = []
@@ -79,7 +80,8 @@ def ask(
             if key not in found and len(found) < _TABLES:
                 found[key] = _grid(document, table)
     solution = solve(question, _there(found.values()), texts, language)
-    if solution is None:
+    # Nearly every question could be one for a value; one without a year is not worth all tables.
+    if solution is None and (asked.periods or asked.kind != "value"):
         solution = _elsewhere(question, list(documents.values())[:_DOCUMENTS], texts, language)
     if solution is None:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from loresmith.answering.text import stem, words
 
@@ -51,6 +52,11 @@ CHANGES = frozenset("change variance growth difference increase decrease veränd
 
 def terms(text: str) -> list[str]:
     """Words as they are compared here: folded, plural and possessive endings taken off."""
+    return list(_terms(text))
+
+
+@lru_cache(maxsize=16_384)
+def _terms(text: str) -> tuple[str, ...]:
     found: list[str] = []
     for word in words(text):
         for part in re.split(r"[-/–]", word):
@@ -59,7 +65,7 @@ def terms(text: str) -> list[str]:
                 bare = bare[:-1]
             if bare:
                 found.append(_DIGITS.get(bare) or _singular(bare))
-    return found
+    return tuple(found)
 
 
 def _singular(word: str) -> str:
@@ -91,11 +97,12 @@ def near(term: str, others: frozenset[str] | set[str]) -> bool:
         return True
     if len(term) < 6 or term.isdigit():
         return False
-    own = stem(term)
-    return any(
-        len(o) >= 6 and (stem(o) == own or _spelling(o) == _spelling(term) or _inflected(o, term))
-        for o in others
-    )
+    return any(len(other) >= 6 and _alike(term, other) for other in others)
+
+
+@lru_cache(maxsize=65_536)
+def _alike(one: str, other: str) -> bool:
+    return stem(one) == stem(other) or _spelling(one) == _spelling(other) or _inflected(one, other)
 
 
 def _inflected(one: str, other: str) -> bool:
