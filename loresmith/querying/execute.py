@@ -235,6 +235,9 @@ def guarded(
             (sqlite3.SQLITE_LIMIT_WORKER_THREADS, 0),
         ):
             connection.setlimit(what, most)
+        # SQLite's own know the letters A to Z only.
+        connection.create_function("lower", 1, _cased(str.lower), deterministic=True)
+        connection.create_function("upper", 1, _cased(str.upper), deterministic=True)
         # SQLite's own take the product of two lengths, in one step that no clock can interrupt.
         connection.create_function("instr", 2, _instr, deterministic=True)
         connection.create_function("trim", 2, _trimmed(str.strip), deterministic=True)
@@ -248,6 +251,10 @@ def guarded(
         yield query
     finally:
         connection.close()
+
+
+def _cased(case: Callable[[str], str]) -> Callable[[Cell], str | None]:
+    return lambda text: None if text is None else case(str(text))
 
 
 def _instr(text: Cell, part: Cell) -> int | None:

@@ -275,6 +275,8 @@ class _Resolver:
                 node.meta["figure"] = found[0].columns[name]
                 node.meta["source"] = found[0].alias
                 node.this.set("quoted", False)
+                if found[0].table:  # SQLite folds the case of A to Z only
+                    node.this.set("this", found[0].columns[name].column)
                 if node.args.get("table") is not None:
                     node.args["table"].set("quoted", False)
                 for between in inner:

@@ -113,7 +113,7 @@ def test_another_readers_table_is_as_if_it_were_not(catalog: Catalog) -> None:
 def test_names_are_settled_and_stars_written_out(catalog: Catalog) -> None:
     checked = check('select * from "PUMPS" where SITE = "Köln"', catalog)
     assert checked.sql == (
-        "SELECT pump, model, site, installed, power, max_pressure FROM pumps WHERE SITE = 'Köln'"
+        "SELECT pump, model, site, installed, power, max_pressure FROM pumps WHERE site = 'Köln'"
     )
     assert checked.tables == ("pumps",)
     assert checked.columns == ("Pump", "Model", "Site", "Installed", "Power", "Max. pressure")

@@ -63,6 +63,14 @@ def test_the_same_as_the_database_gives_without_a_guard(world: World, sql: str) 
     assert plain
 
 
+def test_letters_beyond_z_have_cases_too(world: World) -> None:
+    assert run(world, "SELECT COUNT(*) FROM pumps WHERE UPPER(site) = 'KÖLN'") == [(3,)]
+    assert run(world, "SELECT COUNT(*) FROM pumps WHERE site ILIKE 'KÖL%'") == [(3,)]
+    assert run(world, "SELECT LOWER(NULL), UPPER(1.5), TRIM('xax', 'x'), INSTR('abc', 'c')") == [
+        (None, "1.5", "a", 3)
+    ]
+
+
 def test_columns_come_with_names(world: World) -> None:
     path, catalog = world
     rows = execute(path, check("SELECT SUM(hours) FROM maintenance", catalog), catalog)

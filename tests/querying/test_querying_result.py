@@ -345,6 +345,24 @@ def test_a_reader_who_sees_less_rests_on_less(tmp_path: Path) -> None:
     assert "7788" not in str(found.to_dict())
 
 
+def test_names_in_other_scripts(tmp_path: Path) -> None:
+    columns = [
+        ("价格", "价格", "real", "元"),
+        ("Größe", "größe", "text", ""),
+        ("Цена", "цена", "integer", ""),
+    ]
+    given = Given("товары", "товары.csv", columns, [(2.5, "klein", 3), (4.0, "groß", 4)])  # type: ignore[arg-type]
+    world = tmp_path / "tables.db", worlds.write(tmp_path / "tables.db", [given])
+    found = ask(world, "SELECT GRÖSSE, SUM(价格) FROM ТОВАРЫ WHERE Цена > 3 GROUP BY Größe")
+    assert found.rows == (("groß", 4.0),)
+    assert found.sql == "SELECT größe, SUM(价格) FROM товары WHERE цена > 3 GROUP BY größe"
+    assert found.basis[0].total == 1
+    (sentence,) = sentences("?", found, world[1], "en")
+    assert (
+        sentence.text == "Sum of 价格 of товары where Цена is over 3, by Größe: Größe groß, sum of 价格 4 元."
+    )
+
+
 def test_a_table_with_a_foreign_key_to_itself(tmp_path: Path) -> None:
     key = ForeignKey(column="above", to_table="parts", to_column="id")
     given = Given(
