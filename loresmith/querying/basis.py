@@ -193,7 +193,7 @@ def _under(select: exp.Select, rows: Rows | None) -> exp.Select:
 
     under = select.copy()
     figures, groups = aggregates(select), grouped(select)
-    if select.args.get("distinct"):
+    if select.args.get("distinct") and not figures:
         groups = [p.unalias() for p in select.expressions]
     windows = any(isinstance(n, exp.Window) for n in own(select.expressions))
     if (not groups and not figures and select.args.get("having") is None) or windows:

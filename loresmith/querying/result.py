@@ -98,7 +98,7 @@ def sentences(
         key = "more than" if more else "found"
         count = f"{said[key].format(len(result.rows))}, {said['the first'].format(len(first))}: "
         tail = count + tail
-    if not holds(tail, result, language, len(first)):
+    if not holds(tail, result, language, len(first), heads):
         return []
     if shared:
         tail += f" ({said['shared']})"
@@ -162,13 +162,13 @@ def number(value: float, language: str, *, grouped: bool) -> str:
 _NUMBER = re.compile(r"(?<![\w])[−-]?\d[\d.,\u202f]*(?:e[+-]?\d+)?")
 
 
-def holds(text: str, result: TableResult, language: str, first: int = 0) -> bool:
+def holds(text: str, result: TableResult, language: str, first: int = 0, heads: Sequence[str] = ()) -> bool:
     """Whether every number of a text stands in the result: as a cell, or in the text of one, or as the
     count of its rows; units and names of columns are the result's own."""
     numbers = [float(c) for row in result.rows for c in row if isinstance(c, int | float)]
     numbers += [float(len(result.rows)), float(first)]
     texts = [short(c) for row in result.rows for c in row if isinstance(c, str)]
-    texts += [*result.columns, *result.units]
+    texts += [*result.columns, *heads, *result.units]
     left = text
     for known in sorted(set(texts), key=len, reverse=True):
         if known and any(c.isdigit() for c in known):

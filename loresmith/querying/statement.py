@@ -265,6 +265,9 @@ class _Writer:
         if plan.ratio:
             if len(plan.measures) != 2:
                 raise PlanError("A ratio is made of two measures.")
+            for m in plan.measures:
+                if m.func in ("min", "max") and m.ref is not None and not self._column(m.ref).numeric:
+                    raise PlanError(f"{m.ref} is no number: nothing can be divided by it or it by anything.")
             over, under = (self._measure(m) for m in plan.measures)
             name = "percent" if plan.percent else "ratio"
             return [

@@ -287,6 +287,7 @@ REFUSED = [
     (Plan("pumps", where=(Condition(p("power"), "between", (1,)),)), "takes 2"),
     (Plan("pumps", where=(Condition(p("power"), "=", (float("nan"),)),)), "finite"),
     (Plan("pumps", measures=(COUNT,), ratio=True), "two measures"),
+    (Plan("pumps", measures=(Measure("max", p("site")), COUNT), ratio=True), "is no number"),
     (Plan("pumps", having=(Having(COUNT, ">", 1),)), "Only groups"),
     (Plan("pumps", show=(Ref("torques", "screw"),)), "Nothing joins"),
     (Plan("pumps", measures=(COUNT,), order=(Order(p("site")),)), "neither shown nor a group"),

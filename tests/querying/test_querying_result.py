@@ -151,6 +151,19 @@ def test_what_is_missing_elsewhere_rests_on_the_rows_that_are_there(world: World
     assert [row.cells[0] for row in found.basis[0].rows] == ["P-302"]
 
 
+def test_distinct_beside_figures(world: World) -> None:
+    sql = "SELECT DISTINCT site, COUNT(*) FROM pumps GROUP BY site, model ORDER BY site LIMIT 2"
+    assert ask(world, sql).basis[0].total > 0
+    assert ask(world, "SELECT DISTINCT COUNT(*) FROM pumps LIMIT 3").basis[0].total == 8
+    assert ask(world, "SELECT DISTINCT site FROM pumps WHERE power > 11").basis[0].total == 4
+
+
+def test_numbers_in_the_heads_are_no_figures_of_the_result(world: World) -> None:
+    sql = "SELECT COUNT(*) FILTER(WHERE part_no <= '00418') AS a, COUNT(*) AS b FROM parts"
+    assert "00418" in said(world, sql, "de")
+    assert said(world, sql, "fr").endswith("2, nombre de lignes 6.")
+
+
 def test_a_wide_table_shows_its_key_and_what_was_asked(tmp_path: Path) -> None:
     columns = [(f"C{n}", f"c{n}", "integer", "") for n in range(300)]
     rows = [tuple(range(start, start + 300)) for start in (0, 1000)]
