@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 
+from loresmith.errors import PlanError
 from loresmith.querying.check import check
 from loresmith.querying.execute import execute
+from loresmith.querying.plan import Condition, Measure, Plan, Ref, to_sql
 from loresmith.querying.result import holds, number, result, sentences
 from loresmith.tables.values import Catalog, ForeignKey
 from loresmith.types import Citation, Locator, TableResult
@@ -386,3 +389,45 @@ def test_a_table_with_a_foreign_key_to_itself(tmp_path: Path) -> None:
     found = ask(world, "SELECT COUNT(*) FROM parts AS a JOIN parts AS b ON b.above = a.id")
     assert found.rows == ((2,),)
     assert found.basis[0].total == 3  # the one above and the two below it
+
+
+def test_figures_are_what_the_rows_they_rest_on_come_to(world: World) -> None:
+    """Random plans over four tables: a count is the number of its rows, a sum that of their cells."""
+    rng = random.Random(11)
+    tables = [t for t in world[1].tables if t.sql in ("pumps", "maintenance", "technicians", "parts")]
+    summed = [("maintenance", "hours"), ("maintenance", "cost"), ("parts", "stock"), ("pumps", "power")]
+
+    def condition() -> Condition:
+        table = rng.choice(tables)
+        column = rng.choice(table.columns)
+        values = ["2023", "2022-05", "2024-01-28"] if column.type == "date" else list(column.frequent)
+        op = rng.choice(["=", "!=", "<=", "not null"])
+        given = () if op == "not null" else (rng.choice(values or [2, 10, 20.5]),)
+        return Condition(Ref(table.sql, column.sql), op, given)  # type: ignore[arg-type]
+
+    counted, added = 0, 0
+    for _ in range(150):
+        column = Ref(*rng.choice(summed))
+        measure = rng.choice([Measure("count"), Measure("sum", column)])
+        own = rng.choice(tables).sql if measure.ref is None else column.table
+        plan = Plan(
+            own if measure.ref is None else rng.choice(tables).sql,
+            measures=(measure,),
+            where=tuple(condition() for _ in range(rng.randrange(3))),
+        )
+        try:
+            found = ask(world, to_sql(plan, world[1]))
+        except PlanError:  # it would count twice
+            continue
+        name = next(t.name for t in tables if t.sql == own)
+        basis = next(t for t in found.basis if t.table == name)
+        if measure.ref is None:
+            counted += 1
+            assert found.rows == ((basis.total,),), found.sql
+        elif basis.total <= len(basis.rows):
+            added += 1
+            at = [c.sql for t in tables if t.sql == own for c in t.columns].index(column.column)
+            total = sum(row.cells[at] for row in basis.rows)  # type: ignore[misc]
+            assert (found.rows[0][0] or 0) == pytest.approx(total), found.sql
+    assert counted > 30
+    assert added > 15
