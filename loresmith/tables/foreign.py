@@ -28,8 +28,23 @@ _FIRST = 30
 
 def names_a_key(name: str, table: str) -> bool:
     """Whether a column is called like the key of its table: "id", "part_no", "pump" in "pumps"."""
+    words = _words(name)
+    return bool(words) and (words[-1] in _KEY_WORDS or speaks_of(name, table))
+
+
+def speaks_of(name: str, table: str) -> bool:
+    """Whether a key's name says that it is of this table: "id", "pump" or "pump_no" in "pumps", "pid"."""
     words, own = _words(name), _words(table)
-    return bool(words) and (words[-1] in _KEY_WORDS or words == own or _joined(words) == _joined(own))
+    bare = [word for word in words if word not in _KEY_WORDS]
+    return bool(words) and (not bare or _joined(bare) == _joined(own) or _short(words, own))
+
+
+def _short(words: Sequence[str], table: Sequence[str]) -> bool:
+    """ "aid" of "author", "paperid" of "paper", "otid" of "order types"."""
+    found = re.fullmatch(r"([a-z]+)(?:id|key|code|nr|no)", words[0]) if len(words) == 1 else None
+    if found is None or not table:
+        return False
+    return _joined(table).startswith(found[1]) or found[1] == "".join(word[0] for word in table)
 
 
 def find(

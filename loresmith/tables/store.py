@@ -373,11 +373,16 @@ def _keys(table: Table, raw: RawTable) -> Table:
         return replace(table, keys=tuple(by_name[name] for name in raw.key))
     unique = [c for c in table.columns if c.key and c.type in ("integer", "text")]
     named = [c for c in unique if foreign.names_a_key(c.name, table.name)]
-    chosen = next((c for c in named if c == table.columns[0] or c.type == "text"), None)
-    chosen = (
-        chosen or next((c for c in unique if c == table.columns[0]), None) or (named[0] if named else None)
-    )
-    return replace(table, keys=(chosen.sql,) if chosen else ())
+    # Prose is no key, though no two rows have the same.
+    first = [c for c in unique if c == table.columns[0] and c.low is not None]
+    ranked = [
+        *(c for c in named if c in first),
+        *(c for c in named if foreign.speaks_of(c.name, table.name)),
+        *(c for c in named if c.type == "text"),
+        *first,
+        *named,
+    ]
+    return replace(table, keys=(ranked[0].sql,) if ranked else ())
 
 
 def _by_name(table: Table, raw: RawTable) -> dict[str, str]:
