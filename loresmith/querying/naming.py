@@ -19,7 +19,7 @@ from loresmith.querying.vocabulary import ABBREVIATIONS, CODES, SUFFIXES, UNITS,
 from loresmith.tables.names import fold
 from loresmith.tables.values import Catalog, Column, Table
 
-WHOLE, CORE, HEAD, SAME, FIRST, UNIT, KIN = 1.0, 0.9, 0.7, 0.6, 0.5, 0.5, 0.4
+WHOLE, CORE, HEAD, SAME, FIRST, UNIT, KIN, ABOUT = 1.0, 0.9, 0.7, 0.6, 0.5, 0.5, 0.4, 0.3
 _MONEY = ("cost", "price", "kosten", "preis", "costo", "precio", "prezzo", "cout", "prix")
 _STEMMERS = {"en": "english", "de": "german", "es": "spanish", "it": "italian", "fr": "french"}
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -144,6 +144,15 @@ def _table_variants(table: Table, language: str, alone: bool) -> Iterator[tuple[
     for words in {keys(table.sql, language), keys(table.name, language)}:
         if len(words) > 1:
             yield words[-1:], HEAD - 0.1
+        # "spare parts" of "spare-parts-p-200": what is left without codes, where that is several words.
+        bare = tuple(w for w in words if len(w) > 2 and not any(c.isdigit() for c in w))
+        if 1 < len(bare) < len(words):
+            yield bare, 0.8
+    # What the file and its caption are about says where to look, and nothing more.
+    for name in (table.title, table.caption, re.sub(r"\.\w{1,8}$", "", table.document.rsplit("/", 1)[-1])):
+        for word in keys(name, language)[:8]:
+            if len(word) > 3 and not any(c.isdigit() for c in word):
+                yield (word,), ABOUT
 
 
 def _column_variants(column: Column, own: set[str], language: str) -> Iterator[tuple[tuple[str, ...], float]]:
