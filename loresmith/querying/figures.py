@@ -23,7 +23,8 @@ class Figure:
     """What an expression gives.
 
     Attributes:
-        places: after the point; None where the statement does not say.
+        places: after the point, where a person reads it; None where the statement does not say.
+        derived: by division, so that its places never end.
         table, column: sql names, where it is a column or an aggregate of one.
         amount: large numbers may be written with separators (never years, never identifiers).
         aggregate: over several rows.
@@ -36,6 +37,7 @@ class Figure:
     column: str = ""
     amount: bool = False
     aggregate: bool = False
+    derived: bool = False
 
 
 UNKNOWN = Figure()
@@ -111,7 +113,7 @@ def _aggregate(node: exp.Expression) -> Figure:
         inner = replace(inner, type="integer", places=0)
     if isinstance(node, exp.Avg):
         places = None if inner.places is None else min(inner.places + 2, _MOST_PLACES)
-        return replace(inner, type="real", places=places, amount=True)
+        return replace(inner, type="real", places=places, amount=True, derived=True)
     return replace(inner, amount=True)
 
 
@@ -134,15 +136,15 @@ def _arithmetic(node: exp.Expression) -> Figure:
     if isinstance(node, exp.Div):
         places = min(max(left.places or 0, right.places or 0) + 2, _MOST_PLACES)
         if _percent(node.this) and _units(left, right) == "":
-            return Figure("real", "%", 2, aggregate=aggregate)
-        return Figure("real", _units(left, right), places, amount=True, aggregate=aggregate)
+            return Figure("real", "%", 2, aggregate=aggregate, derived=True)
+        return Figure("real", _units(left, right), places, amount=True, aggregate=aggregate, derived=True)
     known = None not in (left.places, right.places)
     if isinstance(node, exp.Mul):
         scale = _hundred(node)
         if scale is not None and isinstance(scale, exp.Div | exp.Paren):
             over = scale.this if isinstance(scale, exp.Paren) else scale
             if isinstance(over, exp.Div) and _units(figure(over.this), figure(over.expression)) == "":
-                return Figure("real", "%", 2, aggregate=aggregate)
+                return Figure("real", "%", 2, aggregate=aggregate, derived=True)
         places = min((left.places or 0) + (right.places or 0), _MOST_PLACES) if known else None
         unit = f"{left.unit}·{right.unit}" if left.unit and right.unit else left.unit or right.unit
     else:
@@ -190,13 +192,23 @@ def _units(over: Figure, under: Figure) -> str:
 
 
 def tidy(value: Cell, what: Figure) -> Cell:
-    """A value without what floating point added to it."""
+    """A value without what floating point added to it; of a quotient seven digits."""
+    if not isinstance(value, float):
+        return value
+    if what.derived:
+        exact = float(f"{value:.7g}")
+        return int(exact) if exact.is_integer() and abs(exact) < 1e15 and what.type == "integer" else exact
+    return rounded(value, what)
+
+
+def rounded(value: Cell, what: Figure) -> Cell:
+    """A value as a person reads it."""
     if not isinstance(value, float):
         return value
     places = _MOST_PLACES if what.places is None else what.places
-    rounded = round(value, places)
-    if what.places is not None and rounded == 0 and value:
-        rounded = float(f"{value:.3g}")  # a small figure is not nothing
-    if what.type == "integer" and rounded.is_integer() and abs(rounded) < 1e15:
-        return int(rounded)
-    return rounded
+    told = round(value, places)
+    if what.places is not None and told == 0 and value:
+        told = float(f"{value:.3g}")  # a small figure is not nothing
+    if what.type == "integer" and told.is_integer() and abs(told) < 1e15:
+        return int(told)
+    return told

@@ -15,7 +15,7 @@ from typing import Literal
 from loresmith.querying.basis import basis
 from loresmith.querying.check import Checked, check
 from loresmith.querying.execute import Limits, Rows, limit_of
-from loresmith.querying.figures import Figure, tidy
+from loresmith.querying.figures import Figure, rounded, tidy
 from loresmith.querying.phrases import words
 from loresmith.querying.reading import reading, titles
 from loresmith.tables.values import Catalog, Cell
@@ -131,6 +131,8 @@ def _shown(cell: Cell, what: Figure, unit: str, language: str) -> str:
         return said["yes" if cell else "no"]
     if isinstance(cell, str):
         return short(cell)
+    cell = rounded(cell, what)
+    assert isinstance(cell, int | float)
     return number(cell, language, grouped=what.amount) + (f" {unit}" if unit else "")
 
 
@@ -142,6 +144,8 @@ def short(cell: Cell) -> str:
 
 # --- numbers in text and back -------------------------------------------------------------------
 
+_ENDLESS = 3
+"""More places than these has only what was divided."""
 _SEPARATORS = {"en": (",", "."), "de": (".", ","), "es": (".", ","), "it": (".", ","), "fr": ("\u202f", ",")}
 
 
@@ -180,9 +184,16 @@ def holds(text: str, result: TableResult, language: str, first: int = 0, heads: 
             value = float(plain)
         except ValueError:
             return False
-        if not any(value == n for n in numbers):
+        if not any(value == n or _told(value, plain, n) for n in numbers):
             return False
     return True
+
+
+def _told(value: float, text: str, exact: float) -> bool:
+    """Whether a figure of a sentence is a quotient's, told with fewer of its places."""
+    places = len(text.partition(".")[2])
+    own = len(str(exact).partition(".")[2])
+    return own > _ENDLESS and 0 < places < own and value in (round(exact, places), float(f"{exact:.3g}"))
 
 
 # --- citations ----------------------------------------------------------------------------------
