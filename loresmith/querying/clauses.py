@@ -109,6 +109,8 @@ def _number(r: Reader, at: int, op: str, used: tuple[int, ...]) -> bool:
         r.add(made, at, after, *used)
         return True
     if before >= 1 and r.names(before) and r.says(before - 1, "count"):
+        if r.names(after) and r.items[after].tables and not number.unit:
+            return False  # "how many authors have more than 2 papers": a count of groups
         r.frame.having.append((op, number.value, r.items[before]))
         r.use(before, before - 1, at, *used)
         return True

@@ -252,6 +252,8 @@ class _Solver:
             mine = {c.ref for c in first}
             all_of = [c for c in second if c.ref not in mine]
             second = [c for c in second if c.ref in mine]
+            if all_of and not second:
+                return  # "of the USA to that of California": each has a condition of its own
         else:
             all_of, second = second, []
         if not first:
