@@ -34,6 +34,7 @@ from loresmith.locate import locate
 from loresmith.models import base_of, load_embedder, load_language_model
 from loresmith.querying.reply import Desk, reply
 from loresmith.state import DocumentInfo, Generation, State
+from loresmith.tables.profile import written_here
 from loresmith.tables.store import read_catalog
 from loresmith.tables.values import Catalog
 from loresmith.training import access, adapters
@@ -344,7 +345,7 @@ class Expert:
         ) -> Answer:
             return answer(
                 question,
-                hits,
+                [hit for hit in hits if not written_here(hit.passage)],
                 reader,
                 settings=self._config.answer,
                 model_settings=settings,

@@ -38,8 +38,8 @@ MapOption = Annotated[
     typer.Option(
         "--map",
         metavar="PART=COLUMN",
-        help="What a column holds where its name does not tell: question, answer, sql, input, context, system, "
-        "messages, language, labels, fact. Repeatable.",
+        help="What a column holds where its name does not tell: question, answer, sql, input, context, "
+        "system, messages, language, labels, fact. Repeatable.",
     ),
 ]
 LabelOption = Annotated[

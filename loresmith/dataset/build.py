@@ -30,6 +30,7 @@ from loresmith.index import open_current
 from loresmith.language import detect
 from loresmith.models import load_language_model
 from loresmith.state import State
+from loresmith.tables.profile import written_here
 from loresmith.tables.store import read_catalog
 from loresmith.types import Document, Hit, LanguageModel, Message, Passage, Progress
 from loresmith.workspace import WorkspaceDir
@@ -118,7 +119,11 @@ def read(workspace: WorkspaceDir) -> Corpus:
         store = open_current(workspace, state)
         try:
             documents = {d: state.document(d) for d in state.document_ids()}
-            passages = {d: sorted(store.of_document(d), key=lambda p: p.ordinal) for d in documents}
+            # What Loresmith wrote of the tables is nobody's knowledge.
+            passages = {
+                d: sorted((p for p in store.of_document(d) if not written_here(p)), key=lambda p: p.ordinal)
+                for d in documents
+            }
         finally:
             store.close()
     return Corpus(documents, _known(documents), passages)

@@ -278,7 +278,12 @@ def _outcome(
     if found is None:
         seconds = round(time.perf_counter() - clock, 4)
         return Outcome(None, (), confidence, reason, tried, attempt.tokens, seconds)
-    made = result(attempt.path, found.checked, found.rows, attempt.catalog, by=found.by, limit=limit)
+    made = result(
+        *(attempt.path, found.checked, found.rows, attempt.catalog),
+        by=found.by,
+        limit=limit,
+        language=language,
+    )
     said = sentences(attempt.question, made, attempt.catalog, language, quote=quote)
     seconds = round(time.perf_counter() - clock, 4)
     return Outcome(made, tuple(said), confidence, "", tried, attempt.tokens, seconds)

@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING, Literal
 from loresmith.answering.generate import OnSentence, closed
 from loresmith.config import AnswerSection, ModelSection
 from loresmith.errors import QueryFailed, Unsound
+from loresmith.locate import row_at
 from loresmith.querying import rules
 from loresmith.tables.values import Catalog, Column, Table
 from loresmith.types import (
     Answer,
     Arm,
-    Block,
     Citation,
     Document,
     Dropped,
@@ -212,7 +212,7 @@ def _quoting(desk: Desk) -> Callable[[str, Locator], Citation | None]:
 
     def quote(document: str, place: Locator) -> Citation | None:
         known = desk.document(document)
-        block = next((b for b in known.blocks if b.kind == "row" and _at(b, place)), None)
+        block = row_at(known, place)
         if block is None:
             return None
         for passage in desk.passages_of(document):
@@ -236,17 +236,6 @@ def _data(catalog: Catalog) -> set[str]:
     return {t.document for t in catalog.tables} - reports
 
 
-def _at(block: Block, place: Locator) -> bool:
-    """Whether a row of a document stands at a place: by its span, by its number, or by its key."""
-    if place.start is not None:
-        return block.start <= place.start < block.end
-    if block.header or (place.sheet is not None and block.sheet != place.sheet):
-        return False
-    if place.row is not None:
-        return block.row == place.row
-    return place.key is not None and block.key == place.key
-
-
 # --- a document's rule ----------------------------------------------------------------------------
 
 
@@ -268,7 +257,12 @@ def _by_rule(
     except (Unsound, QueryFailed) as error:
         log.info("A rule's query was refused: %s", error.problem)
         return None
-    made = result(desk.path, checked, rows, desk.catalog, by="code", limit=desk.settings.rows)
+    made = result(
+        *(desk.path, checked, rows, desk.catalog),
+        by="code",
+        limit=desk.settings.rows,
+        language=desk.language,
+    )
     said = sentences(question, made, desk.catalog, desk.language, quote=_quoting(desk))
     given = list({rule.sentence.text: rule.sentence for rule in combined.rules}.values())
     found = Outcome(made, tuple(said), confidence=1.0)

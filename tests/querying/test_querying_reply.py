@@ -11,6 +11,7 @@ from helpers import HashEmbedder
 from loresmith import workspace as folders
 from loresmith.expert import Workspace
 from loresmith.querying import rules
+from loresmith.tables.profile import written_here
 from loresmith.types import Filter, Sentence
 
 PUMPS = """Pump;Model;Site;Hours since service (h);Power in kW
@@ -167,3 +168,13 @@ def test_what_must_be_looked_up(question: str, noun: str | None, beyond: bool) -
 )
 def test_what_gives_its_own_figure_is_no_rule(question: str) -> None:
     assert rules.wanted(question) is None
+
+
+def test_what_loresmith_wrote_of_a_table_is_never_quoted(plant: Workspace) -> None:
+    found = plant.search("Description of the data pumps columns Model Site", 10)
+    assert any(written_here(hit.passage) for hit in found)
+    for question in ("Which columns does the table pumps have?", "What is known of each pump?"):
+        answer = plant.ask(question)
+        assert not any("Description of the data" in c.quote for s in answer.sentences for c in s.citations)
+        cited = {c.passage for s in answer.sentences for c in s.citations if c.passage}
+        assert not any(written_here(p) for p in plant.expert().passages(sorted(cited)))
