@@ -254,7 +254,7 @@ def main() -> None:
 
 
 def models(folder: Path, name: str, adapter: str | None, arms: Sequence[str]) -> Any:
-    """(arms that it answers, model): code without one, the untuned, the tuned; each closed before the next."""
+    """(arms that it answers, model): none for code, the untuned, the tuned; each closed before the next."""
     yield [arm for arm in arms if arm == "code"], None
     groups = [("rag", None)] + ([("both", folder / ".loresmith" / "adapters" / adapter)] if adapter else [])
     for prefix, place in groups:
