@@ -42,6 +42,9 @@ _PAYLOAD = [
 _INDEXES = {"terms_idx": "FTS", "access_idx": "BITMAP"}
 _VECTOR_INDEX = "vector_idx"
 
+# The engine's own bounds are 6 GB and 1 GB; each sync leaves metadata of a version that is gone.
+_CACHES = {"index_cache_size_bytes": 1 << 30, "metadata_cache_size_bytes": 64 << 20}
+
 
 class LanceStore:
     """One table of passages. Safe to read from several threads and processes; one writer."""
@@ -60,7 +63,9 @@ class LanceStore:
         with _translated(path):
             if create:
                 path.mkdir(parents=True, exist_ok=True)
-            db = lancedb.connect(str(path), read_consistency_interval=timedelta(0))
+            db = lancedb.connect(
+                str(path), read_consistency_interval=timedelta(0), session=lancedb.Session(**_CACHES)
+            )
             if create:
                 handle = db.create_table(table, schema=_schema(dimension), exist_ok=True)
             else:

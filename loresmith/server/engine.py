@@ -40,7 +40,7 @@ log = logging.getLogger("loresmith.server")
 T = TypeVar("T")
 
 # Answers that feedback can still be given on by their id.
-KEPT = 2_000
+KEPT = 200
 
 
 @dataclass(frozen=True, slots=True)
