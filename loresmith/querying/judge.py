@@ -39,6 +39,26 @@ _FORM = """
     sensitive show value values vary varies well wildcard overall entire entirely first last
     unix hh mm ss yyyy appear appears belong belongs carries carry contain contains exist exists hold holds
     lie lies operate operates own owns related run runs stand stands
+    actually again ago all almost alone already also altogether always any anything apart approximately around
+    available away back become became begin began bring brought buy buys bought came come comes cost costs
+    currently did do does done each earn earned earns either else ended enough ever every everything far
+    finally find found get gets give given gives go
+    goes going gone got had happen happened happens have having
+    here involve involved involves just keep keeps kept kind kinds kindly later least leave left let like live
+    lives long made make makes making many may mean merely might money month months more most much must near
+    need needed needs never next normally nothing now occur occurred off often once one ones only other others
+    out over paid pay pays people perform performed
+    person persons place places please possess put quite rather
+    ready really receive received receives register registered row rows record records entry entries remain
+    remains sell sells sold set shall should since so some something sort sorts spend spends spent start
+    started still take taken takes tell thing things time times today together took turn turned type types
+    under until up upon us usually want we went were will with within without work worked working works would
+    year years yet you your
+    aktuell aktuelle aktuellen alle allen arbeitet ausgegeben bereits bezahlt bisher derzeit eintrag einträge
+    es fand fanden gab geben geld gemacht gerade getan gibt ging haben hat heute immer insgesamt jahr jahre
+    jemals jetzt kam kosten kostet machen macht mal mehr
+    monat monate noch nur oft person personen sache sachen
+    schon sind stattgefunden stehen tun verdient verkauft war waren wird wurde wurden zeile zeilen zurzeit
     antwort angeben anzeigen berechne betrag buchstabe buchstaben ergebnis gehören gehört gleich gleiche
     gleichen name namen paar runde teil unterschied vergleiche wert werte
     calcula diferencia letra mismo misma nombre parte respuesta resultado valor valores
@@ -65,7 +85,8 @@ _BY_CODE = 0.91
 
 def strangers(links: Links, catalog: Catalog, facts: Sequence[str] = ()) -> list[str]:
     """The words of a question that stand for nothing in these tables, nor in what documents say."""
-    names = [part for t in catalog.tables for name in (t.sql, t.name, *_names(t)) for part in _parts(name)]
+    told = [(t.sql, t.name, t.title, t.caption, *_names(t)) for t in catalog.tables]
+    names = [part for table in told for name in table for part in _parts(name)]
     whole = {fold(name).replace(" ", "") for t in catalog.tables for name in (t.sql, *_names(t))}
     names += [part for fact in facts for part in _parts(fact)]
     asking = {word for phrase in vocabulary.operators(links.language) for word in phrase}
