@@ -2,6 +2,7 @@
 
     python benchmarks/sql.py [--data FOLDER] [--model NAME]... [--by code|model|all|plain]... [--way sql|plan]
                              [--split dev|test|all] [--limit N] [--unanswerable N] [--rows FILE] [--threads N]
+                             [--tune N] [--setting KEY=VALUE]...
 
 The folder holds dumps in PostgreSQL's syntax (`NAME.sql`), `questions.csv` (accepted queries separated
 by ";") and `unanswerable.csv`. Each database is loaded into a store as `sync` would. dev: academic,
@@ -10,6 +11,10 @@ atis, restaurants (everything was chosen on these); test: geography, scholar.
 Arms: code (`understand`, no model), model (the model alone under the grammar, checked and repaired),
 all (as shipped: code first, then the model, abstaining by `judge`), plain (the same model with the
 schema in its prompt and nothing else: no samples, no grammar, no repair; its first statement is run).
+
+With --tune, each model is trained by `loresmith train` on the databases of dev (N rows that `dataset build`
+derives from their tables, and the accepted queries of their questions), and asked again with its adapter:
+`tuned model`, `tuned all`. What it knows of the databases of test, it knows from its prompt.
 
 Right: as Defog's evaluator says it. The rows of an accepted query without duplicates, columns in any
 order; `strict` no columns beside them; `right` also with further columns. Rows are compared as a set:
@@ -25,6 +30,7 @@ import json
 import re
 import sqlite3
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -38,6 +44,7 @@ from typing import Any
 from loresmith.config import ModelSection
 from loresmith.models import load_language_model
 from loresmith.querying import ask as asking
+from loresmith.querying import prompt
 from loresmith.querying.write import extract
 from loresmith.tables.store import TableStore, read_catalog
 from loresmith.tables.values import Catalog, ColumnType, RawColumn, RawTable
@@ -110,6 +117,8 @@ def main() -> None:
     parser.add_argument("--unanswerable", type=int, help="at most so many of them, evenly spread")
     parser.add_argument("--rows", type=Path, help="write every answer with its judgement to this file")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--tune", type=int, metavar="N", help="train on dev with N derived rows")
+    parser.add_argument("--setting", action="append", default=[], help="KEY=VALUE, for the training")
     options = parser.parse_args()
     arms = options.by or list(ARMS)
     names = SPLITS[options.split]
@@ -121,18 +130,23 @@ def main() -> None:
         databases = {name: load(options.data / f"{name}.sql", Path(folder)) for name in names}
         # The unanswerable questions come with a database each, of which only some are here.
         asked = [*questions, *(q for q in refusals if q.database in databases)]
-        for name in options.model or [None]:
+        turns = [(name, None) for name in options.model or [None]]
+        if options.tune:
+            turns += [(name, train(name, options, Path(folder))) for name, _ in turns if name]
+        for name, adapter in turns:
             model = None
             if name:
                 settings = ModelSection(name=name, threads=options.threads, context_tokens=8192)
-                model = load_language_model(settings)
+                model = load_language_model(settings, adapter=adapter)
             try:
                 for arm in arms:
                     if model is None and arm in ("model", "plain"):
                         continue
+                    if adapter is not None and arm in ("code", "plain"):
+                        continue
                     if model is not None and arm == "code" and len(options.model) > 1 and "code" in figures:
                         continue
-                    key = arm if arm == "code" else f"{name or 'none'} {arm}"
+                    key = arm if arm == "code" else f"{name or 'none'}{' tuned' * bool(adapter)} {arm}"
                     judged = [
                         judged_row(q, run(arm, q, databases, model, options.way), databases) for q in asked
                     ]
@@ -205,6 +219,45 @@ def load(dump: Path, folder: Path) -> Database:
     return Database(path, read_catalog(path), original)
 
 
+# --- training ---------------------------------------------------------------------------------
+
+
+def train(name: str, options: argparse.Namespace, folder: Path) -> Path:
+    """The adapter that `loresmith train` makes of the databases of dev."""
+    from loresmith.config import DatasetSection
+    from loresmith.dataset import queries, store
+    from loresmith.dataset.queries_proof import Tables
+    from loresmith.expert import Workspace
+    from loresmith.tables.store import connect
+
+    rows, refused = [], 0
+    asked = read(options.data / "questions.csv", SPLITS["dev"])
+    for number, database in enumerate(SPLITS["dev"]):
+        place = folder / f"train-{database}"
+        place.mkdir()
+        loaded = load(options.data / f"{database}.sql", place)
+        share = options.tune * (number + 1) // len(SPLITS["dev"]) - options.tune * number // len(
+            SPLITS["dev"]
+        )
+        rows += queries.derived(loaded.path, loaded.catalog, DatasetSection(queries=share, wordings=2))
+        with closing(connect(loaded.path)) as connection:
+            tables = Tables(loaded.path, loaded.catalog, connection)
+            for question in (q for q in asked if q.database == database):
+                made = [queries.settle(queries.pair(question.text, q), tables) for q in question.accepted]
+                good = next((one for one in made if not isinstance(one, str)), None)
+                refused += good is None
+                rows += [good] if good is not None else []
+    rows = list({row.id: row for row in rows}.values())
+    with Workspace.create(folder / f"train-{name}", {"model.name": name}) as workspace:
+        store.save(workspace.folder.datasets_dir, rows, {row.id: "train" for row in rows})
+    command = [sys.executable, "-m", "loresmith", "train", "-w", str(folder / f"train-{name}"), "--json"]
+    command += ["--method", "lora", *(part for pair in options.setting for part in ("--set", pair))]
+    done = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    told = f"{done['steps']} steps, {done['tokens']:,} tokens, {done['seconds']:.0f} s"
+    print(f"{name} trained on {len(rows)} rows ({refused} questions of dev gave none): {told}", flush=True)
+    return folder / f"train-{name}" / ".loresmith" / "adapters" / str(done["adapter"])
+
+
 # --- the arms ---------------------------------------------------------------------------------
 
 
@@ -225,6 +278,7 @@ def run(
 def ours(arm: str, question: Question, database: Database, model: LanguageModel | None, way: Any) -> Given:
     settings = ModelSection(name=model.name if model else "none")
     facts = [question.instructions] if question.accepted and question.instructions else []
+    tuned = getattr(model, "adapter", None) is not None
     outcome = asking.ask(
         question.text,
         database.path,
@@ -236,6 +290,7 @@ def ours(arm: str, question: Question, database: Database, model: LanguageModel 
         way=way,
         code=arm != "model",
         threshold=0.0 if arm == "model" else None,
+        budget=prompt.TUNED_BUDGET if tuned else prompt.BUDGET,
     )
     found = outcome.result
     return Given(

@@ -15,11 +15,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from loresmith.answering.generate import closed
-from loresmith.types import Answer, Citation, Sentence
+from loresmith.types import Answer, Citation, Sentence, TableResult
 
 # What makes an image, a link, a footnote or HTML of text.
 _LIVE = re.compile(r"!\[|\](?=[(\[:])|\[(?=\^)|<(?=[a-zA-Z/!?])|[`]")
 _FOOTNOTE = re.compile(r"^\[\^\d+\]: .*$\n?", re.MULTILINE)
+_TABLE = re.compile(r"\n\n\|.*(?:\n\|.*)*(?:\n\n…)?|\n\n(`+) SELECT .* \1(?=\n|$)")
 _MARK = re.compile(r"\[\^\d+\]")
 
 
@@ -76,14 +77,42 @@ def titles_of(answer: Answer) -> dict[str, str]:
     return {hit.passage.document: hit.passage.title for hit in answer.hits}
 
 
+_SHOWN = 30
+"""Rows of a result that a text shows; `result` in the answer's object has all of them."""
+
+
+def table(result: TableResult | None) -> str:
+    """What the tables gave, as a Markdown table where it is more than a value, with its query; "" for
+    an answer from passages."""
+    if result is None:
+        return ""
+    parts = []
+    if len(result.rows) > 1 or len(result.columns) > 1:
+        units = (f" ({unit})" if unit else "" for unit in result.units)
+        heads = [_cell(f"{name}{unit}") for name, unit in zip(result.columns, units, strict=True)]
+        lines = [heads, ["---"] * len(heads), *([_cell(c) for c in row] for row in result.rows[:_SHOWN])]
+        parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
+        if result.truncated or len(result.rows) > _SHOWN:
+            parts.append("…")
+    if told := result.sql or result.formula:
+        fence = "`" * (max((len(run) for run in re.findall("`+", told)), default=0) + 1)
+        parts.append(f"{fence} {' '.join(told.split())} {fence}")
+    return "".join(f"\n\n{part}" for part in parts)
+
+
+def _cell(value: int | float | str | None) -> str:
+    text = "" if value is None else " ".join(str(value).split())
+    return plain(text).replace("|", "\\|")
+
+
 def plain(text: str) -> str:
     """`text` as Markdown that shows it and does nothing."""
     return _LIVE.sub(lambda found: "".join(f"\\{c}" for c in found.group()), text)
 
 
 def without(text: str) -> str:
-    """A text that we marked, as it comes back with the next question, without its footnotes."""
-    return _MARK.sub("", _FOOTNOTE.sub("", text)).strip()
+    """A text that we marked, as it comes back with the next question: its sentences alone."""
+    return _MARK.sub("", _TABLE.sub("", _FOOTNOTE.sub("", text))).strip()
 
 
 def _object(citation: Citation, number: int, sentence: int) -> dict[str, Any]:

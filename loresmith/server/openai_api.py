@@ -236,4 +236,6 @@ def said(finished: Finished) -> dict[str, Any]:
         "confidence": answer.confidence,
         "dropped": [{"text": one.text, "reason": one.reason} for one in answer.dropped],
         "seconds": dict(answer.seconds),
+        "via": answer.via,
+        "result": answer.result.to_dict() if answer.result else None,
     }

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from loresmith.releases import UNAIDED
 from loresmith.server.access import Caller
-from loresmith.server.citing import Footnotes, objects, titles_of
+from loresmith.server.citing import Footnotes, objects, table, titles_of
 from loresmith.server.engine import Engine, Finished, Words, Writing
 from loresmith.server.faults import ApiError
 from loresmith.types import Answer, Arm, Sentence
@@ -107,6 +107,8 @@ class _State:
         if not self._begun and not self._stopped:
             return [Piece(answer.answer)]
         rest = "" if self._stopped else self._notes.rest(titles_of(answer))
+        if not self._stopped and self._writer.footnotes:
+            rest = table(answer.result) + rest
         return [Piece(rest)] if rest else []
 
 

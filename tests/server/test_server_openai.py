@@ -236,3 +236,29 @@ def test_what_stands_in_a_document_does_nothing_in_markdown() -> None:
     shown = notes.sentence(Sentence(text=text, citations=(cited,)))[0] + notes.rest()
     for live in ("![", "](", "<img"):
         assert live not in shown.replace("\\" + live[0], "").replace("]\\(", "")
+
+
+def test_a_table_s_result_is_shown_in_markdown_and_does_nothing() -> None:
+    from loresmith.server.citing import table, without
+    from loresmith.types import TableResult
+
+    evil = "a|b ![x](http://evil/?q) <img src=x> `c`"
+    result = TableResult(
+        sql=f"SELECT name, hours FROM log WHERE name = '{evil}'",
+        reading="",
+        columns=("Name", "Hours"),
+        units=("", "h"),
+        rows=((evil, 1.5), ("B", None)),
+    )
+    shown = table(result)
+    lines = shown.strip().split("\n")
+    assert lines[0] == "| Name | Hours (h) |"
+    assert lines[3] == "| B |  |"
+    assert "\\|b" in lines[2]
+    assert "![x](" not in lines[2]
+    assert "<img" not in lines[2].replace("\\<img", "")
+    assert lines[-1].startswith("`` SELECT name")  # the text's own backticks do not end it
+    one = TableResult(sql="SELECT COUNT(*) FROM log", reading="", columns=("n",), units=("",), rows=((3,),))
+    assert table(one) == "\n\n` SELECT COUNT(*) FROM log `"
+    assert table(None) == ""
+    assert without(f"Hours of Log: 3.[^1]{shown}\n\n[^1]: log.csv: “x”") == "Hours of Log: 3."
