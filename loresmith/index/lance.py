@@ -209,6 +209,8 @@ class LanceStore:
             present = {index.name for index in self._table.list_indices()}
             wanted = dict(_INDEXES)
             rows = int(self._table.count_rows())
+            if not rows:  # killed before its first rows: the next sync makes them
+                return []
             if rows >= EXACT_BELOW and not behind:
                 wanted[_VECTOR_INDEX] = "HNSW_SQ"
             for name, kind in wanted.items():

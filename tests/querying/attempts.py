@@ -163,16 +163,17 @@ def attempts(items: Iterable[dict[str, Any]], world: World, limits: Limits) -> I
     for item in items:
         text = spelled(item, world.folder)
         memory = _peak(reset=True)
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         ended, reason, told, allowed = _KINDS[item["kind"]](item, text, world, limits)
-        seconds = time.perf_counter() - start
+        seconds, used = time.perf_counter() - start, time.process_time() - used
         peak = _peak() - memory
         after = world.state()
         changes = ("changed the store", "changed a database", "made a file")
         harms = _leaks(told, text + json.dumps(item.get("plan", "")), item["kind"])
         harms += [harm for harm, was, now in zip(changes, before, after, strict=True) if was != now]
-        if seconds > allowed * limits.seconds + _SLACK:
-            harms.append(f"took {seconds:.1f} s")
+        # By the processor: what else runs on the machine is no harm of the attempt's.
+        if used > allowed * limits.seconds + _SLACK:
+            harms.append(f"took {used:.1f} s")
         if peak > limits.memory_mb:
             harms.append(f"took {peak:.0f} MiB")
         before = after
