@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 DEMO_MODEL ?= smollm2-135m
 # Few rows and steps, so that it ends in minutes on two cores: enough for the house's words.
-DEMO_ROWS := --set dataset.max_rows=100 --set dataset.grounded=0.2
+DEMO_ROWS := --set dataset.max_rows=100 --set dataset.grounded=0.2 --set dataset.queries=0
 DEMO_STEPS := --method lora --set training.max_steps=45
 DEMO_COMPARE := --questions examples/compare.jsonl --no-controls --set model.max_tokens=64
 PIP := $(BIN)/python -m pip --disable-pip-version-check
