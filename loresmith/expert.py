@@ -341,7 +341,11 @@ class Expert:
         texts: dict[str, Document] = {}
 
         def by_passages(
-            question: str, hits: Sequence[Hit], reader: LanguageModel | None, tell: OnSentence | None
+            question: str,
+            hits: Sequence[Hit],
+            reader: LanguageModel | None,
+            tell: OnSentence | None,
+            several: bool,
         ) -> Answer:
             return answer(
                 question,
@@ -362,11 +366,12 @@ class Expert:
             )
 
         def read(hits: Sequence[Hit]) -> Answer:
-            return by_passages(question, hits, self._reader(adapter) if hits else None, on_sentence)
+            return by_passages(question, hits, self._reader(adapter) if hits else None, on_sentence, several)
 
         def look_up(other: str, left_out: str) -> Answer:
-            found, _ = self.find(other, k, where)
-            return by_passages(other, [h for h in found if h.passage.document != left_out], None, None)
+            found, many = self.find(other, k, where)
+            rest = [h for h in found if h.passage.document != left_out]
+            return by_passages(other, rest, None, None, many)
 
         if self._config.answer.tables:
             desk = Desk(

@@ -57,6 +57,23 @@ def read_cells(data: bytes) -> Iterator[tuple[str, int, list[str]]]:
     Raises:
         ParseError: damaged, protected, or a decompression bomb.
     """
+    for sheet in _visible(data):
+        for number, tr in _streamed(sheet.raw, sheet.part):
+            if tr.get("hidden") not in ("1", "true"):
+                yield sheet.name, number, _values(sheet.book, tr)
+
+
+@dataclass(frozen=True, slots=True)
+class _Visible:
+    """A worksheet that is shown, before it is parsed."""
+
+    book: _Book
+    name: str
+    part: str
+    raw: bytes
+
+
+def _visible(data: bytes) -> Iterator[_Visible]:
     package = Package(data)
     main = next((t for k, t in package.relations("").values() if k == "officeDocument"), "xl/workbook.xml")
     workbook = package.xml(main)
@@ -66,14 +83,9 @@ def read_cells(data: bytes) -> Iterator[tuple[str, int, list[str]]]:
     for sheet in listed if listed is not None else ():
         identifier = next((v for k, v in sheet.attrib.items() if k.endswith("}id")), "")
         kind, part = relations.get(identifier, ("", ""))
-        if (
-            kind == "worksheet"
-            and part in package.names
-            and not sheet.get("state", "").lower().endswith("hidden")
-        ):
-            for number, tr in _streamed(package.read(part), part):
-                if tr.get("hidden") not in ("1", "true"):
-                    yield sheet.get("name", ""), number, _values(book, tr)
+        hidden = sheet.get("state", "").lower().endswith("hidden")
+        if kind == "worksheet" and part in package.names and not hidden:
+            yield _Visible(book, sheet.get("name", ""), part, package.read(part))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +113,9 @@ def read_values(data: bytes) -> Iterator[ValueSheet]:
     Raises:
         ParseError: damaged, protected, or a decompression bomb.
     """
-    package = Package(data)
-    main = next((t for k, t in package.relations("").values() if k == "officeDocument"), "xl/workbook.xml")
-    workbook = package.xml(main)
-    relations = package.relations(main)
-    book = _Book(package, relations, workbook)
-    listed = child(workbook, "sheets")
-    for sheet in listed if listed is not None else ():
-        identifier = next((v for k, v in sheet.attrib.items() if k.endswith("}id")), "")
-        kind, part = relations.get(identifier, ("", ""))
-        hidden = sheet.get("state", "").lower().endswith("hidden")
-        if kind == "worksheet" and part in package.names and not hidden:
-            raw = package.read(part)
-            yield ValueSheet(sheet.get("name", ""), _merged_in(raw), _value_rows(book, raw, part))
+    for sheet in _visible(data):
+        rows = _value_rows(sheet.book, sheet.raw, sheet.part)
+        yield ValueSheet(sheet.name, _merged_in(sheet.raw), rows)
 
 
 _MERGE = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]*?ref=\"([A-Z]+)(\d+):([A-Z]+)(\d+)\"")
