@@ -7,7 +7,8 @@ sound like the database and that it cannot answer (of these, its third kind), qu
 (product documentation, filings), and questions about a manual beside tables of the same machines (below).
 Fitted on academic, atis, restaurants, half of the documents' questions and the small world of the tests;
 reported also on geography, scholar and the other half. --fit prints the weights of
-`loresmith.querying.routing`.
+`loresmith.querying.routing`. Beside the score: how many questions of each kind code plans a query for, those
+about documents against every database.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from querying.worlds import maintenance_world  # noqa: E402
 
 from loresmith.querying import routing  # noqa: E402
 from loresmith.querying.linking import link  # noqa: E402
+from loresmith.querying.understand import plans  # noqa: E402
 from loresmith.tables.store import connect  # noqa: E402
 
 OF_TABLES = """How many pumps are there?
@@ -90,8 +92,11 @@ def main() -> None:
     print(json.dumps({split: report(found) for split, found in asked.items()}, indent=1))
 
 
-def rows(data: Path, split: str) -> list[tuple[str, dict[str, float], bool, str]]:
-    """(kind, signals, whether tables answer it, question)."""
+Row = tuple[str, dict[str, float], bool, str, list[bool]]
+
+
+def rows(data: Path, split: str) -> list[Row]:
+    """(kind, signals, whether tables answer it, question, whether code plans a query: by database)."""
     found = []
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
         worlds = {}
@@ -103,7 +108,11 @@ def rows(data: Path, split: str) -> list[tuple[str, dict[str, float], bool, str]
         def add(kind: str, question: str, world: str, of_tables: bool) -> None:
             catalog, connection = worlds[world]
             links = link(question, catalog, connection)
-            found.append((kind, dict(routing.signals(question, links)), of_tables, question))
+            planned = [bool(plans(question, links, catalog))]
+            if kind == "documents":
+                others = [worlds[name] for name in names if name != world]
+                planned += [bool(plans(question, link(question, c, at), c)) for c, at in others]
+            found.append((kind, dict(routing.signals(question, links)), of_tables, question, planned))
 
         for q in sql.read(data / "sql" / "questions.csv", names):
             add("answerable", q.text, q.database, True)
@@ -138,20 +147,20 @@ def rows(data: Path, split: str) -> list[tuple[str, dict[str, float], bool, str]
     return found
 
 
-def fit(found: list[tuple[str, dict[str, float], bool, str]]) -> None:
+def fit(found: list[Row]) -> None:
     from sklearn.linear_model import LogisticRegression
 
     names = list(found[0][1])
     model = LogisticRegression(C=3, class_weight="balanced").fit(
-        [[s[n] for n in names] for _, s, _, _ in found], [of_tables for _, _, of_tables, _ in found]
+        [[s[n] for n in names] for _, s, *_ in found], [of_tables for _, _, of_tables, *_ in found]
     )
     weights = {name: round(float(w), 2) for name, w in zip(names, model.coef_[0], strict=True)}
     print("WEIGHTS =", json.dumps(weights), "BIAS =", round(float(model.intercept_[0]), 2))
     routing.WEIGHTS, routing.BIAS = weights, round(float(model.intercept_[0]), 2)
 
 
-def report(found: list[tuple[str, dict[str, float], bool, str]]) -> dict[str, object]:
-    scored = [(routing.score(s), of_tables, kind, q) for kind, s, of_tables, q in found]
+def report(found: list[Row]) -> dict[str, object]:
+    scored = [(routing.score(s), of_tables, kind, q) for kind, s, of_tables, q, _ in found]
     of = [p for p, yes, _, _ in scored if yes]
     others = [p for p, yes, _, _ in scored if not yes]
     auc = sum((a > b) + (a == b) / 2 for a in of for b in others) / (len(of) * len(others))
@@ -164,7 +173,16 @@ def report(found: list[tuple[str, dict[str, float], bool, str]]) -> dict[str, ob
     }
     worst = sorted(((round(p, 2), q) for p, yes, _, q in scored if not yes), reverse=True)[:8]
     missed = sorted((round(p, 2), q) for p, yes, _, q in scored if yes)[:8]
-    return {"auc": round(auc, 3), "questions": len(scored), "taken": taken, "worst": worst, "missed": missed}
+    asked = {k: [p for kind, *_, planned in found if kind == k for p in planned] for k in kinds}
+    return {
+        "auc": round(auc, 3),
+        "questions": len(scored),
+        "taken": taken,
+        "planned by code": {k: f"{sum(planned)} of {len(planned)}" for k, planned in asked.items()},
+        "planned documents": [q for kind, _, _, q, planned in found if kind == "documents" and any(planned)],
+        "worst": worst,
+        "missed": missed,
+    }
 
 
 def _share(found: list[bool]) -> float:

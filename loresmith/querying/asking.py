@@ -5,13 +5,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from loresmith.querying import clauses, groupings
-from loresmith.querying.frames import Figure, Frame, Reader, Test
+from loresmith.querying.frames import Figure, Frame, Reader
 from loresmith.querying.groupings import TOP
 from loresmith.querying.linking import Links
+from loresmith.querying.view import View
+from loresmith.querying.vocabulary import glue
 
 _WHEN = frozenset(("when", "wann", "cuando", "quando", "quand"))
 _WHO = ("who", "wer", "quien", "chi", "qui")
+_WHERE = ("where", "wo", "donde", "dove", "ou est")
+_ON_AVERAGE = ("on average", "im durchschnitt", "im mittel", "durchschnittlich", "en promedio", "in media",
+               "en moyenne", "de media")  # fmt: skip
 _MOST = frozenset(
     ("most", "fewest", "least", "meisten", "wenigsten", "am meisten", "mas", "plus", "piu", "meiste")
 )
@@ -19,22 +26,20 @@ _NOTHING = frozenset(("which", "list", "having", "and"))
 """Operators that may be left: the words around what they ask for were read."""
 
 
-def frame(links: Links, numeric: Test, dated: Test, flag: Test) -> Frame | None:
+def frame(links: Links, view: View) -> Frame | None:
     """The question's shape, or None where code is not sure of it.
 
     Args:
-        numeric: whether an atom can name a column of numbers that can be computed with.
-        dated: whether an atom can name a column of dates (or of years).
-        flag: whether an atom can name a column of yes and no.
+        view: what the tables say of an atom.
     """
     if links.unexplained:
         return None
-    reader = Reader(links, numeric, dated, flag)
+    reader = Reader(links, view)
     # Comparisons before values before groups: "by" is a group only where no value follows.
     steps = (
-        groupings.turned, clauses.comparisons, clauses.dates, clauses.values, clauses.absences, clauses.flags,
-        groupings.orders, groupings.groups, groupings.share, groupings.several,
-        extremes, figures, rest,
+        groupings.turned, groupings.about, clauses.comparisons, clauses.dates, clauses.values,
+        clauses.absences, clauses.flags, groupings.orders, groupings.groups, groupings.share,
+        groupings.several, extremes, figures, rest,
     )  # fmt: skip
     return reader.frame if all(step(reader) for step in steps) else None
 
@@ -48,6 +53,8 @@ def extremes(r: Reader) -> bool:
             continue
         func, _, hint = kinds[0].partition(":")
         at, number = n + 1, None
+        if _adverb(r, n, func, hint):
+            continue
         if r.is_a(at, "number", "date") and r.items[at].number and not r.items[at].number.unit:  # type: ignore[union-attr]
             number, at = r.items[at].number, at + 1
             r.use(at - 1)
@@ -60,9 +67,28 @@ def extremes(r: Reader) -> bool:
             f.limit = number.value
         r.use(n)
         r.extreme_at = n
+        if number is not None and r.items[n].text in TOP and r.says(at, "max", "min", *_HINTED):
+            continue  # "top 3 most expensive jobs"
         top = r.items[n].text in TOP and not (r.numeric(r.items[at]) if r.names(at) else False)
         if not _extreme_of(r, n, at, func, "" if number and hint == "date" else hint, top):
             return False
+    return True
+
+
+def _adverb(r: Reader, n: int, func: str, hint: str) -> bool:
+    """ "Which job cost most?", "who has been with us longest?": the extreme of what stands before."""
+    f = r.frame
+    before = n - 1
+    if not r.names(before) or r.names(n + 1) or f.by is not None or f.extreme or r.glue_before(n):
+        return False
+    atom = r.items[before]
+    since = hint == "length" and r.dated(atom) and not r.numeric(atom)
+    if not since and not (not hint and r.items[n].text in _MOST and r.numeric(atom)):
+        return False
+    f.by = Figure("none", atom)
+    f.extreme = {"max": "min", "min": "max"}[func] if since else func
+    r.extreme_at = n
+    r.use(before, n)
     return True
 
 
@@ -75,9 +101,18 @@ def _extreme_of(r: Reader, n: int, at: int, func: str, hint: str, top: bool) -> 
         at += 1
     if hint in ("length", "money") and r.names(at) and r.numeric(r.items[at]):
         hint = ""
+    if hint == "count":
+        if not r.names(at) or f.by is not None:
+            return False
+        f.extreme, f.by = func, Figure("rows", r.items[at])  # "the most frequent fault"
+        f.shows.append(r.items[at])
+        r.use(at)
+        return True
     if hint:
         if f.by is not None:
             return False
+        if hint == "length" and any(r.names(k) and r.dated(r.items[k]) for k in range(len(r.items))):
+            return False  # the longest since a year, or of an amount?
         f.extreme, f.hint, f.by = func, hint, Figure("none", None)
         if r.names(at) and r.items[at].tables and f.target is None:
             f.target = r.items[at]
@@ -129,7 +164,12 @@ def _top_by(r: Reader) -> bool:
 
 def figures(r: Reader) -> bool:
     f = r.frame
+    averaged = [n for n in range(len(r.items)) if r.says(n, "avg") and r.items[n].text in _ON_AVERAGE]
+    averaged = averaged if len(averaged) == 1 and not r.names(averaged[0] + 1) else []
     for n in range(len(r.items)):
+        if r.says(n, *_HOW_MUCH) and (found := _hinted(r, n, averaged)) is not None:
+            f.figures.append(found)
+            continue
         if r.says(n, "sum", "avg", "count", "much"):
             kind = next(k for k in r.items[n].kinds if k in ("sum", "avg", "count", "much"))
             at = n + 1
@@ -143,6 +183,10 @@ def figures(r: Reader) -> bool:
                 at += 1
             if kind == "sum" and not r.names(at) and (f.figures or _ends(r, n)):
                 r.use(n)  # "in total"
+                continue
+            if kind == "count" and at < len(r.items) and r.counts_value(at) and _in_stock(r, at):
+                f.figures.append(Figure("sum", r.items[at + 1]))
+                r.use(n, at + 1)
                 continue
             if kind == "count" and at < len(r.items) and r.counts_value(at):
                 f.figures.append(Figure("count", r.items[at]))
@@ -176,6 +220,39 @@ def figures(r: Reader) -> bool:
     return len(f.figures) <= 3
 
 
+_HOW_MUCH = ("much", "much:length", "much:mass")
+_HINTED = tuple(f"{func}:{hint}" for func in ("max", "min") for hint in ("money", "date", "length", "mass"))
+
+
+def _hinted(r: Reader, n: int, averaged: list[int]) -> Figure | None:
+    """ "How long does a job take on average?", "how much did we spend?": of a column that is not named."""
+    spent = [k for k in range(n, len(r.items)) if r.says(k, "spent", "takes")]
+    hint = next(k for k in r.items[n].kinds if k in _HOW_MUCH).partition(":")[2] or (
+        "money" if any(r.says(k, "spent") for k in spent) else ""
+    )
+    if not hint:
+        return None
+    named = [k for k in range(n, len(r.items)) if r.names(k) and r.numeric(r.items[k])]
+    if len(named) > 1:
+        return None
+    summed = hint == "money"
+    if not named and not summed and not averaged:
+        return None  # how long one thing takes is a look-up, which needs its column
+    r.use(n, *spent, *averaged, *named)
+    func = "avg" if averaged else "sum" if summed else "none"
+    return Figure(func, r.items[named[0]] if named else None, "" if named else hint)
+
+
+def _in_stock(r: Reader, at: int) -> bool:
+    """ "How many wear rings are in stock?": the amount that the row holds, not how many rows."""
+    return (
+        r.names(at + 1)
+        and r.numeric(r.items[at + 1])
+        and r.glue_before(at + 1)[-1:] in (("in",), ("on",), ("auf",), ("im",))
+        and _ends(r, at + 1)
+    )
+
+
 def _ends(r: Reader, n: int) -> bool:
     return n == len(r.items) - 1
 
@@ -201,6 +278,9 @@ def rest(r: Reader) -> bool:
         f.target, f.extreme, f.by, f.hint = None, "", None, ""
         r.use(asked)
     f.who = any(r.says(n, "which") and r.items[n].text in _WHO for n in range(len(r.items)))
+    f.where = any(r.says(n, "which") and r.items[n].text in _WHERE for n in range(len(r.items)))
+    if f.extreme and f.by and f.target is None and not f.shows:
+        _counted_first(r)
     if f.extreme and f.by and f.target is None and not f.who and not _asked_before(r):
         _as_figure(r)
     for n in range(len(r.items)):
@@ -212,7 +292,9 @@ def rest(r: Reader) -> bool:
                 f.distinct = True
             elif "which" in atom.kinds and atom.text in _WHEN:
                 f.when = True
-            elif not _NOTHING & set(atom.kinds):
+            elif "compare" in atom.kinds:
+                f.compare = True
+            elif not _NOTHING & set(atom.kinds) and not set(atom.text.split()) <= glue(r.links.language):
                 return False
         elif r.names(n):
             if not _mention(r, n):
@@ -224,12 +306,37 @@ def rest(r: Reader) -> bool:
     if f.extreme:
         f.ask = "extreme"
         return f.by is not None
+    _same_column(f)
     if f.groups and not f.figures and len(f.shows) == 1 and f.target is None and r.numeric(f.shows[0]):
         f.figures, f.assumed = [Figure("sum", f.shows.pop())], True
     f.ask = "figure" if f.figures else "list"
     if f.figures and len(f.figures) == 1 and f.figures[0].func == "count":
         f.ask = "count"
-    return bool(f.figures or f.target or f.shows)
+    return bool(f.figures or f.target or f.shows or ((f.who or f.where) and f.clauses))
+
+
+def _counted_first(r: Reader) -> None:
+    """ "Which five assets had …", "in which month were …": how many are asked for, or a span of time."""
+    f = r.frame
+    for n in range(r.extreme_at):
+        number = r.items[n].number
+        if r.is_a(n, "number") and number is not None and not number.unit and r.names(n + 1):
+            if isinstance(number.value, int) and f.limit is None and 1 <= number.value <= 1000:
+                f.limit = number.value
+                r.use(n)
+        elif r.says(n, "which") and r.period(n + 1) and not f.period:
+            f.period = r.period(n + 1)
+            r.use(n, n + 1)
+
+
+def _same_column(f: Frame) -> None:
+    """ "planned … in the second half": two parts of one column's name, apart from each other."""
+    if len(f.shows) == 2 and all(a.columns and not a.tables for a in f.shows):
+        first, second = ({(c.table, c.column): c for c in a.columns} for a in f.shows)
+        both = first.keys() & second.keys()
+        best = max(c.score for c in (*first.values(), *second.values()))
+        if len(both) == 1 and best < 1.0:
+            f.shows[:] = [replace(f.shows[0], columns=(first[both.pop()],))]
 
 
 def _asked_before(r: Reader) -> bool:
@@ -249,7 +356,11 @@ def _mention(r: Reader, n: int) -> bool:
     f, atom = r.frame, r.items[n]
     r.use(n)
     asked = f.figures or f.ask in ("share", "ratio")
-    if r.numeric(atom) and not asked and f.target is None:
+    if f.where and r.dated(atom) and not r.numeric(atom):
+        f.context.append(atom)  # "where is it installed": the verb, not the year
+    elif asked and r.entity(atom):
+        f.context.append(atom)
+    elif r.numeric(atom) and not asked and f.target is None:
         f.shows.append(atom)
     elif atom.tables and (atom.kind == "table" or not asked or f.target is None):
         if f.target is None and not asked:

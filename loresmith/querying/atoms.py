@@ -98,6 +98,7 @@ class Links:
         tables: (sql name, score), the likeliest first; those of score 0 are left out.
         columns, values: of the chosen cover, every reading of a span.
         unexplained: content words that nothing accounts for.
+        other: where a cell's text is also a table's name, and was taken for the cell: for the table.
         atoms: the cover, in the question's order.
     """
 
@@ -112,6 +113,7 @@ class Links:
     operators: tuple[Operator, ...] = ()
     unexplained: tuple[str, ...] = ()
     atoms: tuple[Atom, ...] = field(default=())
+    other: Links | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,13 +33,14 @@ def valued(
         for last in range(first + 1, min(len(words), first + _LONGEST_VALUE) + 1):
             windows[text_of(words, first, last)].append((first, last))
     hits: dict[str, list[ValueHit]] = defaultdict(list)
-    for hit in lookup(connection, list(windows), catalog):
+    asked = {*windows, *(map(_singular, windows) if language == "en" else ())}
+    for hit in lookup(connection, list(asked), catalog):
         hits[fold(hit.value)].append(hit)
     quoted = _quotes(question, words)
     visible = _visible(catalog)
     yield from _inflected(words, catalog, language)
     for text, places in windows.items():
-        found = hits.get(text, [])
+        found = hits.get(text, []) or (hits.get(_singular(text), []) if language == "en" else [])
         if not found or len(found) > _MANY * 4:
             continue
         for first, last in places:
@@ -61,6 +62,13 @@ def valued(
     for first, last in quoted:
         atom = Atom("quote", first, last, question[words[first].start : words[last - 1].end])
         yield Reading(atom, (last - first) * 0.9)
+
+
+def _singular(text: str) -> str:
+    """ "bearings 6305 c3" -> "bearing 6305 c3": the first word of several, in the singular."""
+    first, space, rest = text.partition(" ")
+    long = space and len(first) > 4 and first.endswith("s") and not first.endswith("ss")
+    return f"{first[:-1]} {rest}" if long else text
 
 
 @lru_cache(maxsize=4)

@@ -32,6 +32,10 @@ class Option:
     entity: bool = False
 
 
+_LASTING = frozenset(keys("duration length hours hour minutes minute seconds time days day", "en"))
+"""A column of nothing but these says how long a row took; "operating hours" is a state."""
+
+
 class Choices:
     """The parts of a frame, and what the tables have for each."""
 
@@ -61,12 +65,12 @@ class Choices:
         elif f.target is not None:
             # What has no name is listed with all its columns.
             parts["target"] = self._entities(f.target, unnamed=not f.having and not f.shows)
-        if f.extreme and f.who and f.target is None and not f.shows:
-            tables = {c.table for c in (f.by.of.columns if f.by and f.by.of else ())}
-            labels = [(t, self.view.label(t)) for t in self.catalog.tables if t.sql in tables]
-            parts["target"] = [Option(0.5, t.sql, refs, entity=True) for t, refs in labels if refs]
+        if f.who and f.target is None and not f.shows and (f.extreme or not f.figures):
+            parts["target"] = self._persons()
+        if f.where and not f.figures and not f.extreme and not self._says_where():
+            parts["where"] = self._places()
         if f.extreme and f.by is not None:
-            parts["by"] = self._figure(f.by) if f.by.of else self._hinted(f.hint)
+            parts["by"] = self._figure(f.by) if f.by.of else self._about(f.hint)
         if f.when:
             parts["when"] = self._dates()
         for n, (_, _, atom) in enumerate(f.having):
@@ -75,7 +79,9 @@ class Choices:
             if atom_ is not None:
                 parts[f"order {n}"] = self._columns(atom_)
         for n, atom in enumerate(f.without):
-            parts[f"without {n}"] = [Option(s, t) for t, s in atom.tables]
+            parts[f"without {n}"] = [Option(s, t) for t, s in atom.tables] or [
+                Option(c.score, c.table) for c in atom.columns if self.view.identifies(Ref(c.table, c.column))
+            ]
         return parts
 
     def _figure_of(self, atom: Atom) -> list[Option]:
@@ -109,16 +115,29 @@ class Choices:
             # The column of a table's own name is what its rows are called.
             entity = c.table in own and self.view.identifies(Ref(c.table, c.column))
             score = c.score + (0.12 if entity else 0.0) + self.view.bonus(c.table)
+            score -= 0.5 * self.view.empty(c)
             found.append(Option(score, c.table, (Ref(c.table, c.column),), entity=entity))
         return found
 
     def _figure(self, figure: Figure) -> list[Option]:
         atom = figure.of
+        if atom is None and figure.hint:
+            summed = figure.func == "sum"
+            return [
+                replace(o, measure=Measure(_func(figure.func), o.refs[0]))
+                for o in self._about(figure.hint)
+                if not summed or self.view.additive(o.refs[0])
+            ]
         if atom is None:
             return [
                 replace(o, measure=Measure(_func(figure.func), o.refs[0]))
-                for o in self._hinted("date")
+                for o in self._about("date")
                 if self.view.column(o.refs[0]).type in ("date", "datetime")
+            ]
+        if figure.func == "rows":
+            return [
+                Option(c.score + self.view.bonus(c.table), c.table, measure=Measure("count"))
+                for c in atom.columns
             ]
         if figure.func == "count" and atom.kind == "value":
             return [
@@ -159,7 +178,34 @@ class Choices:
             )
         ]
 
-    def _hinted(self, hint: str) -> list[Option]:
+    def _persons(self) -> list[Option]:
+        """Who is asked for: the rows of the tables that are spoken of, or of those that they refer to, where
+        they have a name."""
+        f = self.frame
+        said = [f.by.of] if f.by and f.by.of else []
+        said += [a for c in f.clauses for a in (c.subject, *c.atoms) if a is not None]
+        tables = {c.table for a in said for c in a.columns} | {v.table for a in said for v in a.values}
+        referred = {k.to_table for t in self.catalog.tables if t.sql in tables for k in t.foreign}
+        found = []
+        for table in self.catalog.tables:
+            refs = self.view.label(table) if table.sql in tables | referred else ()
+            if refs and ((f.extreme and table.sql in tables) or any(map(self.view.names_persons, refs))):
+                person = 0.2 * any(map(self.view.names_persons, refs))
+                found.append(Option(0.4 + person, table.sql, refs, entity=True))
+        return found
+
+    def _places(self) -> list[Option]:
+        return [
+            Option(0.6 + self.view.bonus(t.sql), t.sql, (Ref(t.sql, c.sql),))
+            for t in self.catalog.tables
+            for c in t.columns
+            if self.view.place(c)
+        ]
+
+    def _says_where(self) -> bool:
+        return any(self.view.place(self.view.column(c)) for a in self.frame.shows for c in a.columns)
+
+    def _about(self, hint: str) -> list[Option]:
         """The columns that "most expensive", "latest", "longest" are said of."""
         found = []
         for table in self.catalog.tables:
@@ -171,11 +217,13 @@ class Choices:
                     fits = column.type in ("date", "datetime") or self.view.years(ref)
                 elif hint == "money":
                     fits = self.view.amount(ref) and (dimension in MONEY or bool(words & {"price", "cost"}))
+                elif hint == "mass":
+                    fits = self.view.amount(ref) and (dimension == "mass" or bool(words & {"mass", "weight"}))
                 else:
                     named = bool(words & {"length", "durat", "distanc", "lang", "dauer"})
                     fits = self.view.amount(ref) and (named or dimension in ("time", "length"))
                 if fits:
-                    plain = self._plain(ref) if hint == "date" else 0.0
+                    plain = self._plain(ref) if hint == "date" else 0.15 * (words <= _LASTING)
                     found.append(
                         Option(
                             0.6 + plain + self.view.bonus(table.sql),
@@ -223,7 +271,10 @@ class Choices:
         subject = clause.subject
         return [
             Option(
-                c.score + self.view.bonus(c.table), c.table, (), (Condition(Ref(c.table, c.column), "null"),)
+                c.score + self.view.bonus(c.table),
+                c.table,
+                (),
+                (Condition(Ref(c.table, c.column), "not null" if clause.op == "not null" else "null"),),
             )
             for c in (subject.columns if subject else ())
             if self.view.column(c).nulls

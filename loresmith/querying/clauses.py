@@ -300,13 +300,24 @@ def _negation(r: Reader, n: int, used: list[int]) -> tuple[int, ...]:
     return (first - 1,) if r.says(first - 1, "not") else ()
 
 
+_SOME = frozenset(("a", "an", "any", "ein", "eine", "einen", "un", "una", "une"))
+
+
 def absences(r: Reader) -> bool:
     for n in range(len(r.items)):
-        if r.says(n, "without"):
+        some = r.names(n + 1) and set(r.glue_before(n + 1)) & _SOME and r.gaps(r.items[n + 1])
+        if r.says(n, "uses", "having") and some and n > 0:
+            r.add(Clause("null", "not null", r.items[n + 1]), n, n + 1)  # "jobs that needed a part"
+        elif r.says(n, "uses") and r.says(n + 1, "not") and r.names(n + 2) and r.gaps(r.items[n + 2]):
+            r.add(Clause("null", "null", r.items[n + 2]), n, n + 1, n + 2)
+        elif r.says(n, "without"):
             if not r.names(n + 1):
                 return False
             atom = r.items[n + 1]
-            if atom.kind == "column" or not atom.tables:
+            if r.entity(atom) and not r.gaps(atom):
+                r.frame.without.append(atom)  # "had no job", where a job is a row of the log
+                r.use(n, n + 1)
+            elif atom.kind == "column" or not atom.tables:
                 r.add(Clause("null", "null", atom), n, n + 1)
             else:
                 r.frame.without.append(atom)
@@ -324,7 +335,6 @@ def flags(r: Reader) -> bool:
     for n in range(len(r.items)):
         if r.names(n) and r.flag(r.items[n]) and not r.says(n - 1, "group", "order", "list"):
             negated = r.says(n - 1, "not") and r.items[n - 1].text not in _NEVER
-            r.add(
-                Clause("flag", "=", r.items[n], values=(int(not negated),)), n, *([n - 1] if negated else [])
-            )
+            holds = negated == ("opposite" in r.items[n].kinds)  # "failed" of a column "passed"
+            r.add(Clause("flag", "=", r.items[n], values=(int(holds),)), n, *([n - 1] if negated else []))
     return True

@@ -8,14 +8,13 @@ exists only where every operator, name, value, number and date has found its par
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from loresmith.querying.linking import Atom, Links
+from loresmith.querying.view import View
 
 _ARTICLES = frozenset(("the", "a", "an", "der", "die", "das", "dem", "el", "la", "los", "il", "le", "les"))
-Test = Callable[[Atom], bool]
 Ask = Literal["list", "count", "figure", "extreme", "share", "ratio"]
 
 
@@ -42,6 +41,7 @@ class Figure:
 
     func: str
     of: Atom | None
+    hint: str = ""  # what the column is about, where nothing names it: "money", "length", "mass"
 
 
 @dataclass(slots=True)
@@ -74,6 +74,8 @@ class Frame:
     distinct: bool = False
     when: bool = False
     who: bool = False
+    where: bool = False
+    compare: bool = False
     split: int = 0  # the word at which the second part of a ratio begins
     whole: bool = False  # the second part is all that the first is a part of
     per: bool = False  # the group is said by "per", which of an average can mean two things
@@ -84,14 +86,15 @@ class Frame:
 class Reader:
     """The atoms of one question, and which of them are used up.
 
-    numeric, dated, flag: whether an atom can name a column of numbers that can be computed with; of
-    dates (or of years); of yes and no."""
+    numeric, dated, flag, gaps, entity: whether an atom can name a column of numbers that can be computed
+    with; of dates (or of years); of yes and no; with cells that are empty; that says which row it is."""
 
-    def __init__(self, links: Links, numeric: Test, dated: Test, flag: Test) -> None:
+    def __init__(self, links: Links, view: View) -> None:
         self.links = links
         self.items = [a for a in links.atoms if a.kind not in ("glue", "unknown")]
         self.used = [False] * len(self.items)
-        self.numeric, self.dated, self.flag = numeric, dated, flag
+        self.numeric, self.dated, self.flag = view.numeric, view.dated, view.flag
+        self.gaps, self.entity = view.gaps, view.entity
         self.frame = Frame()
         self.extreme_at = -1
         self.listed_for = False  # "for each pump" of a list

@@ -5,7 +5,8 @@ As in clauses.py: False means that something looked like one and could not be re
 
 from __future__ import annotations
 
-from loresmith.querying.frames import Figure, Reader
+from loresmith.querying.frames import Clause, Figure, Reader
+from loresmith.querying.naming import ABOUT
 
 TOP = ("top", "best", "first", "last", "worst", "bottom")
 """Words of an extreme that say how many rather than of what."""
@@ -127,6 +128,17 @@ def _group_at(r: Reader, n: int) -> bool:
     return True
 
 
+def about(r: Reader) -> bool:
+    """ "maintenance cost": what only a file's title speaks of says where to look."""
+    for n in range(len(r.items) - 2, -1, -1):
+        atom = r.items[n]
+        weak = not atom.columns and max((s for _, s in atom.tables), default=1.0) <= ABOUT
+        if r.names(n) and weak and r.names(n + 1) and not r.glue_before(n + 1):
+            r.frame.context.append(atom)
+            del r.items[n], r.used[n]
+    return True
+
+
 def turned(r: Reader) -> bool:
     """ "importe total", "prix le plus élevé": in Romance languages the figure stands behind."""
     if r.links.language not in _ROMANCE:
@@ -145,6 +157,8 @@ def share(r: Reader) -> bool:
     f = r.frame
     at = [n for n in range(len(r.items)) if r.says(n, "percent", "share", "ratio")]
     outof = [n for n in range(len(r.items)) if r.says(n, "outof")]
+    if not at and len(outof) == 1 and _used_up(r, outof[0]):
+        return True
     if not at:
         return not outof
     if len(at) > 1 or len(outof) > 1:
@@ -166,6 +180,16 @@ def share(r: Reader) -> bool:
             f.split = r.items[n].first
             return _part(r, n) > 0
     return False
+
+
+def _used_up(r: Reader, n: int) -> bool:
+    """ "parts that are out of stock": of which there is nothing left."""
+    if r.items[n].text != "out of" or not r.names(n + 1) or not r.numeric(r.items[n + 1]):
+        return False
+    if n == 0 or r.numeric(r.items[n - 1]):
+        return False
+    r.add(Clause("number", "=", r.items[n + 1], values=(0,)), n, n + 1)
+    return True
 
 
 def _part(r: Reader, n: int) -> int:

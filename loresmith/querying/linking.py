@@ -12,6 +12,7 @@ import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from loresmith.querying import cells, spans, vocabulary
 from loresmith.querying.atoms import (
@@ -79,7 +80,15 @@ def link(
     if any(a.kind == "unknown" for a in atoms):
         spans += cells.in_part(question, words, atoms, catalog, connection, language)
         atoms = _cover(words, spans, language)
-    return _links(question, language, words, atoms, ranked_tables, catalog)
+    links = _links(question, language, words, atoms, ranked_tables, catalog)
+    named = {(s.atom.first, s.atom.last) for s in spans if any(score >= 0.8 for _, score in s.atom.tables)}
+    twofold = {(a.first, a.last) for a in atoms if a.kind == "value"} & named
+    if not twofold:
+        return links
+    # "spare parts": a cost centre, and a table.
+    left = [s for s in spans if s.atom.kind != "value" or (s.atom.first, s.atom.last) not in twofold]
+    other = _links(question, language, words, _cover(words, left, language), ranked_tables, catalog)
+    return replace(links, other=other)
 
 
 def language_of(question: str) -> str:

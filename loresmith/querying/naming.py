@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from loresmith.querying.vocabulary import ABBREVIATIONS, CODES, SUFFIXES, UNITS, glue
+from loresmith.querying.vocabulary import ABBREVIATIONS, CODES, DIMENSIONS, SUFFIXES, UNITS, glue
 from loresmith.tables.names import fold
 from loresmith.tables.values import Catalog, Column, Table
 
@@ -76,6 +76,7 @@ class Names:
         self._columns: dict[frozenset[str], dict[tuple[str, str], float]] = defaultdict(dict)
         alone = Counter(t.document for t in catalog.tables)
         self._literal: set[str] = set()
+        self.flags = {(t.sql, c.sql) for t in catalog.tables for c in t.columns if c.type == "boolean"}
         for table in catalog.tables:
             for name in (table.name, table.sql, *(n for c in table.columns for n in (c.name, c.sql))):
                 self._literal.update(fold(name).split())
@@ -187,3 +188,5 @@ def _column_variants(column: Column, own: set[str], language: str) -> Iterator[t
         for form, (_, _, canonical) in UNITS.items():
             if canonical == unit[2] and form.isalpha() and len(form) > 2:
                 yield (stem(form, language),), UNIT
+        for word in DIMENSIONS.get(unit[0], ()) if column.numeric else ():
+            yield (stem(word, language),), SAME if unit[0] == "mass" else KIN

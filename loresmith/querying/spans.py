@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from loresmith.querying import vocabulary
 from loresmith.querying.atoms import Atom, ColumnLink, Number, Reading, Span, Word, text_of
-from loresmith.querying.naming import CORE, ColumnName, Names
+from loresmith.querying.naming import CORE, SAME, ColumnName, Names, stem
 from loresmith.tables import dates as cell_dates
 from loresmith.tables import numbers as cell_numbers
 
@@ -34,6 +34,8 @@ def named(words: Sequence[Word], names: Names, language: str) -> Iterator[Readin
             columns = names.columns(stems)
             if not tables and not columns and len(window) == 1 and not window[0].text.istitle():
                 tables = names.kin(window[0].stem)
+            if not tables and not columns and len(window) == 1:
+                yield from _opposite(words, first, names, language)
             if not tables and not columns:
                 continue
             best = max([*tables.values(), *(c.score for c in columns)])
@@ -48,6 +50,16 @@ def named(words: Sequence[Word], names: Names, language: str) -> Iterator[Readin
                 columns=tuple(ColumnLink(c.table, c.column, c.score, first, last) for c in _best(columns)),
             )
             yield Reading(atom, len(window) * (0.55 + 0.55 * best))
+
+
+def _opposite(words: Sequence[Word], at: int, names: Names, language: str) -> Iterator[Reading]:
+    """ "failed" where a column of yes and no is called "passed"."""
+    other = vocabulary.OPPOSITES.get(words[at].folded)
+    found = names.columns(frozenset((stem(other, language),))) if other else []
+    flags = [c for c in found if (c.table, c.column) in names.flags]
+    if flags:
+        links = tuple(ColumnLink(c.table, c.column, SAME + 0.2, at, at + 1) for c in flags)
+        yield Reading(Atom("column", at, at + 1, words[at].folded, columns=links, kinds=("opposite",)), 1.0)
 
 
 def _best(columns: Sequence[ColumnName]) -> list[ColumnName]:
@@ -149,6 +161,22 @@ def _numbered(
         year = Span(str(value), "", first, last)
         yield Reading(Atom("date", first, last, text, date=year, number=Number(value, "", first, last)), 1.3)
         yield from _with_month(words, value, first)
+        yield from _part_of_year(words, value, first)
+
+
+def _part_of_year(words: Sequence[Word], year: int, at: int) -> Iterator[Reading]:
+    """ "the first quarter of 2025", "zweites Halbjahr 2024"."""
+    n = at - 1
+    while n > 0 and words[n].folded in ("of", "in", "de", "del", "the", "des", "im"):
+        n -= 1
+    months = vocabulary.SPANS_OF_YEAR.get(words[n].folded) if n > 0 else None
+    number = vocabulary.QUARTERS.get(words[n - 1].folded) if n > 0 else None
+    if months and number and words[n - 1].folded == "last":
+        number = 12 // months
+    if months and number and number * months <= 12:
+        low = months * (number - 1) + 1
+        span = Span(f"{year}-{low:02}", f"{year}-{low + months - 1:02}", n - 1, at + 1)
+        yield Reading(Atom("date", n - 1, at + 1, span.value, date=span), (at - n + 2) * 1.35)
 
 
 def _with_month(words: Sequence[Word], year: int, at: int) -> Iterator[Reading]:

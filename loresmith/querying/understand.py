@@ -36,8 +36,13 @@ _CHOICES = 4000
 
 def plans(question: str, links: Links, catalog: Catalog) -> list[Plan]:
     """The plans that a question means, best first; [] where code is not sure."""
+    found = _planned(links, catalog)
+    return found or (_planned(links.other, catalog) if links.other else [])
+
+
+def _planned(links: Links, catalog: Catalog) -> list[Plan]:
     view = View(links, catalog)
-    shape = frame(links, view.numeric, view.dated, view.flag)
+    shape = frame(links, view)
     if shape is None or not catalog.tables:
         return []
     found = _Solver(shape, view).solve()
@@ -117,8 +122,6 @@ class _Solver:
             for atom in self.frame.context
         )
 
-    # --- what each part can be ---------------------------------------------------------------
-
     # --- plans of a choice -------------------------------------------------------------------
 
     def _plans(self, chosen: dict[str, Option]) -> Iterable[tuple[float, Plan]]:
@@ -128,6 +131,11 @@ class _Solver:
         groups = tuple(r for name, o in chosen.items() if name.startswith("group") for r in o.refs)
         if any(self.view.column(r).type == "real" for r in groups):
             return
+        averaged = [x for x in (*f.figures, *([f.by] if f.by else [])) if x.func == "avg"]
+        if averaged:
+            # "cost per job": of the rows, where each is a job.
+            base = next((o.table for n, o in chosen.items() if n in ("by", "figure 0")), "")
+            groups = tuple(r for r in groups if r.table != base or not self.view.identifies(r))
         if "period" in chosen:
             groups = (*chosen["period"].refs, *groups)
         if f.having:
@@ -287,19 +295,22 @@ class _Solver:
     ) -> Iterable[tuple[float, Plan]]:
         f = self.frame
         by = chosen["by"]
-        if groups or f.figures or by.measure is None or f.alphabetical:
+        if f.figures or by.measure is None or f.alphabetical:
             return
         down = f.extreme == "max"
         if any(d != down for _, d in f.order) or (f.order and f.limit is None):
             return  # "the shortest, in ascending order": one, or all of them?
         limit = f.limit or 1
+        if groups:
+            yield from self._span_of_time(by, f, groups, where, limit)
+            return
         shows = tuple(r for name, o in chosen.items() if name.startswith("show") for r in o.refs)
         target = chosen.get("target")
         refs = self._shown(target, shows)
         if not refs and (target is None or by.measure.func != "none" or by.table != target.table):
             return
         entity = target.table if target and target.entity else refs[0].table
-        if by.measure.func == "count":
+        if by.measure.func in ("count", "count_distinct"):
             if by.table == entity and target is not None and target.entity:
                 return
             measure = by.measure
@@ -311,7 +322,7 @@ class _Solver:
         column = by.refs[0]
         rows = (target is not None and target.entity) or any(self.view.identifies(r) for r in refs)
         single = by.table == entity and rows
-        additive = self.view.column(column).numeric and self.view.amount(column)
+        additive = self.view.amount(column) and not self.view.intensive(column)
         if by.measure.func in ("sum", "avg") and not single:
             measure = by.measure
             yield (
@@ -339,6 +350,22 @@ class _Solver:
                 Plan(by.table, refs, (measure,), where, refs, order=(Order(measure, down),), limit=limit),
             )
 
+    def _span_of_time(
+        self, by: Option, f: Frame, groups: tuple[Ref, ...], where: tuple[Condition, ...], limit: int
+    ) -> Iterable[tuple[float, Plan]]:
+        """ "In which month were most jobs done?": of the spans of time, those with the most."""
+        measure = by.measure
+        if not f.period or len(groups) != 1 or f.target or f.shows or measure is None:
+            return
+        if measure.func == "none":
+            if measure.ref is None or not self.view.additive(measure.ref):
+                return
+            measure = Measure("sum", measure.ref)
+        if measure.func == "count_distinct" and measure.ref and self.view.identifies(measure.ref):
+            measure = Measure("count")
+        order = (Order(measure, f.extreme == "max"),)
+        yield 0.0, Plan(by.table, (), (measure,), where, groups, order=order, limit=limit)
+
     def _shown(self, target: Option | None, shows: tuple[Ref, ...]) -> tuple[Ref, ...]:
         """What is listed: the columns asked for, with what names the row where they do not."""
         if target is None:
@@ -355,6 +382,8 @@ class _Solver:
         shows = tuple(r for name, o in chosen.items() if name.startswith("show") for r in o.refs)
         if "when" in chosen:
             shows = (*shows, *chosen["when"].refs)
+        if "where" in chosen:
+            shows = (*shows, *chosen["where"].refs)
         target = chosen.get("target")
         refs = self._shown(target, shows)
         if not refs and not (target and target.entity):
@@ -371,6 +400,10 @@ class _Solver:
         amounts = [r for r in shows if self.view.amount(r)]
         pinned = any(c.op == "=" and c.ref.table == base and self.view.identifies(c.ref) for c in where)
         several = [c.ref for c in where if c.op == "in" and c.ref.table == base and c.ref not in refs]
+        if f.compare:
+            if len(shows) == 1 and amounts and several and self.view.additive(shows[0]):
+                yield 0.0, Plan(base, measures=(Measure("sum", shows[0]),), where=where, group=(several[0],))
+            return
         if not rows and amounts and not pinned and not several:
             # The cost of a pump that has many: each, or together? Only where both come to the same.
             if len(shows) == 1 and target is None:

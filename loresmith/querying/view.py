@@ -12,7 +12,8 @@ from functools import lru_cache
 from loresmith.querying.linking import Atom, ColumnLink, Links
 from loresmith.querying.naming import keys, stem
 from loresmith.querying.plan import Ref
-from loresmith.querying.vocabulary import LABELS
+from loresmith.querying.vocabulary import LABELS, PLACES, UNITS
+from loresmith.tables.names import fold
 from loresmith.tables.values import Catalog, Column, Table
 
 
@@ -53,6 +54,12 @@ class View:
         said = {form for w in _words(column) for form in (stem(w, self.links.language), stem(w, "en"))}
         return self.amount(ref) and bool(said & _summed(self.links.language)) and not said & _RATES
 
+    def intensive(self, ref: Ref) -> bool:
+        """An amount of which several make no greater one: temperatures, pressures, shares, rates."""
+        column = self.column(ref)
+        dimension = UNITS.get(column.unit, ("", 0.0, ""))[0]
+        return dimension in _INTENSIVE or bool({stem(w, "en") for w in _words(column)} & _RATES)
+
     def identifies(self, ref: Ref) -> bool:
         """A column that says which row it is; an amount of which no two happen to be alike does not."""
         column = self.column(ref)
@@ -63,6 +70,7 @@ class View:
         column = self.column(link)
         words = {*keys(column.name, "en"), *keys(column.name, self.links.language)}
         named = bool(words & {"year", "jahr", "ano", "anno", "anne", "baujahr"})
+        named = named or (bool(_words_set(column) & _SINCE) and _recent(column))
         low, high = column.low, column.high
         fits = isinstance(low, int) and isinstance(high, int) and 1000 <= low <= high <= 2200
         return column.type == "integer" and named and fits
@@ -90,6 +98,21 @@ class View:
     def dated(self, atom: Atom) -> bool:
         return any(self.column(c).type in ("date", "datetime") or self.years(c) for c in atom.columns)
 
+    def gaps(self, atom: Atom) -> bool:
+        """A column, by its own name, in which cells are empty."""
+        return any(c.score >= 0.9 and self.column(c).nulls for c in atom.columns)
+
+    def empty(self, link: ColumnLink) -> float:
+        """The share of a column's cells that are empty."""
+        table = self.table(link.table)
+        return self.column(link).nulls / table.rows if table and table.rows else 0.0
+
+    def entity(self, atom: Atom) -> bool:
+        """A column by which a table's rows are told apart, and so a word for these rows."""
+        return not atom.tables and any(
+            c.score >= 0.9 and self.identifies(Ref(c.table, c.column)) for c in atom.columns
+        )
+
     def label(self, table: Table) -> tuple[Ref, ...]:
         """The columns that say which row of a table it is: its name, or its key, or, where there is but a
         description, both."""
@@ -97,6 +120,10 @@ class View:
             (c for c in table.columns if c.type == "text" and self._names_rows(c)),
             key=lambda c: (_described(c), not c.key, len(keys(c.name, "en"))),
         )
+        if not names:  # "part" of the table of parts
+            own = set(keys(table.name, "en")) | set(keys(table.sql, "en"))
+            names = [c for c in table.columns if c.type == "text" and c.key and not self._coded(c)]
+            names = [c for c in names if set(keys(c.name, "en")) <= own]
         persons = [c for c in table.columns if c.type == "text" and set(_words(c)) & _FIRST]
         persons += [c for c in table.columns if c.type == "text" and set(_words(c)) & _FAMILY]
         if len(persons) == 2:
@@ -107,6 +134,15 @@ class View:
         if code is not None and code not in chosen and not told:
             chosen.insert(0, code)
         return tuple(chosen)
+
+    def names_persons(self, ref: Ref) -> bool:
+        """A column of names that are nobody's product or company, as far as the column's own name tells."""
+        words = set(_words(self.column(ref)))
+        return bool(words & (_FIRST | _FAMILY | {"name", "nom", "nome", "nombre"}))
+
+    def place(self, column: Column) -> bool:
+        """A column of texts that says where."""
+        return column.type == "text" and bool({fold(w) for w in _words(column)} & PLACES)
 
     def key(self, table: Table) -> Ref | None:
         """The column that no two rows have alike and that is meant to be so."""
@@ -152,8 +188,22 @@ _RATES = frozenset(
 )
 
 
+_INTENSIVE = frozenset(
+    ("percent", "celsius", "fahrenheit", "pressure", "voltage", "rotation", "speed", "frequency")
+)
+
+
 def _words(column: Column) -> list[str]:
     return re.split(r"[\W_]+", f"{column.name} {column.sql}".casefold())
+
+
+def _words_set(column: Column) -> frozenset[str]:
+    return frozenset(_words(column))
+
+
+def _recent(column: Column) -> bool:
+    low, high = column.low, column.high
+    return not column.unit and isinstance(low, int) and isinstance(high, int) and 1850 <= low <= high <= 2100
 
 
 _FIRST = frozenset(("first", "given", "vorname", "prenom", "prénom"))
@@ -172,5 +222,10 @@ _WHEN = frozenset(
      "zeit", "zeitpunkt", "moment", "jour", "created", "giorno")
 )  # fmt: skip
 _YEAR = frozenset(("year", "jahr", "ano", "año", "anno", "annee", "année"))
+_SINCES = """since installed built founded opened established introduced launched released hired joined born
+    died commissioned published acquired purchased manufactured made created started seit gebaut installiert
+    gegründet eingeführt desde instalado construido fundado dal installato costruito fondato depuis installé
+    construit fondé"""
+_SINCE = frozenset(_SINCES.split())
 _ID = re.compile(r"[a-z]{1,3}id")
 _LABELS = frozenset(stem for label in LABELS for stem in keys(label, "en")) | LABELS

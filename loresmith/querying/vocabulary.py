@@ -13,9 +13,10 @@ from functools import lru_cache
 
 LANGUAGES = ("en", "de", "es", "it", "fr")
 
-# Kinds: count sum avg max min (":money", ":date", ":length" say of what) · group · distinct · top · share
-# ratio · gt ge lt le eq ne between and or not · ge_after le_after ("or more") · before after since until
-# · order desc asc alphabetical · which list much · having ("with", "that have") · without · relative
+# Kinds: count sum avg max min (":money", ":date", ":length", ":mass", ":count" say of what) · group
+# · distinct · top · share ratio · gt ge lt le eq ne between and or not · ge_after le_after ("or more")
+# · before after since until · order desc asc alphabetical · which list much (":length", ":mass") · takes
+# · spent · compare · having ("with", "that have") · uses · without · relative
 _EN = {
     "count": """how many|number of|the number of|total number of|count of|count|total count of|amount of
         times|how often|how many times|how many different|counts of|numbers of""",
@@ -25,6 +26,10 @@ _EN = {
     "max": """highest|maximum|max|largest|biggest|greatest|most|top|best|higher than any|maximal|strongest
         |max of""",
     "max:money": "most expensive|costliest|dearest|priciest|most costly",
+    "max:count": "most frequent|most common|commonest|most frequently|most often",
+    "min:count": "least frequent|least common|rarest",
+    "max:mass": "heaviest",
+    "min:mass": "lightest",
     "min:money": "cheapest|least expensive|least costly",
     "max:date": "latest|newest|most recent|most recently|last|youngest|most modern",
     "min:date": "earliest|oldest|first",
@@ -69,9 +74,15 @@ _EN = {
         first|asc|oldest first|from lowest to highest|earliest first""",
     "alphabetical": "alphabetically|in alphabetical order|alphabetical order",
     "much": "how much",
+    "much:length": "how long",
+    "much:mass": "how heavy",
+    "takes": "take|takes|took|taken",
+    "spent": "spend|spent|pay|paid",
+    "compare": "compare|comparison of",
     "which": "which|what|who|whose|when|where",
     "list": "list|show|give|display|find|return|name|names|enumerate|tell",
     "having": "with|having|that have|that has|has|have|had",
+    "uses": "needed|need|needs|required|requires|require|used|use|uses",
     "starts": "starting with|starts with|start with|beginning with|begins with|begin with",
     "contains": "containing|contains|contain|including the word|includes",
     "relative": """last year|this year|last month|this month|today|yesterday|last week|this week|next year
@@ -89,6 +100,10 @@ _DE = {
         |maximum|meisten|meiste|starkste|starksten|beste|besten|am meisten|am hochsten|top|maximaler
         |maximales""",
     "max:money": "teuerste|teuersten|teuerster|teuerstes|am teuersten",
+    "max:count": "haufigste|haufigsten|haufigster|am haufigsten",
+    "min:count": "seltenste|seltensten|am seltensten",
+    "max:mass": "schwerste|schwersten|schwerster|schwerstes|am schwersten",
+    "min:mass": "leichteste|leichtesten|am leichtesten",
     "min:money": "billigste|billigsten|gunstigste|gunstigsten|am billigsten|am gunstigsten",
     "max:date": """letzte|letzten|letzter|letztes|neueste|neuesten|neuester|neuestes|jungste|jungsten|zuletzt
         |aktuellste""",
@@ -129,9 +144,15 @@ _DE = {
     "asc": "aufsteigend|kleinste zuerst|niedrigste zuerst|alteste zuerst",
     "alphabetical": "alphabetisch",
     "much": "wie viel|wieviel",
-    "which": "wie hoch|wie lange|wie gross|welche|welcher|welches|welchen|welchem|was|wer|wessen|wann|wo|wie",
+    "much:length": "wie lange",
+    "much:mass": "wie schwer",
+    "takes": "dauert|dauern|dauerte|dauerten",
+    "spent": "ausgegeben|bezahlt",
+    "compare": "vergleiche|vergleich",
+    "which": "wie hoch|wie gross|welche|welcher|welches|welchen|welchem|was|wer|wessen|wann|wo|wie",
     "list": "liste|zeige|zeig|nenne|gib|finde|namen|name|auflisten|liste alle|aufzahlen",
     "having": "mit|haben|hat|hatte|hatten",
+    "uses": "brauchten|brauchen|brauchte|benotigten|benotigen|benotigte",
     "starts": "beginnend mit|die mit",
     "contains": "enthalt|enthalten",
     "relative": """letztes jahr|letzten jahr|dieses jahr|letzten monat|diesen monat|heute|gestern|letzte woche
@@ -143,6 +164,8 @@ _ES = {
     "avg": "promedio de|promedio|media de|medio|media|de media|en promedio",
     "max": "mayor|mas alto|mas alta|maximo|maxima|mas|mas grande|mejor",
     "max:money": "mas caro|mas cara|mas caros|mas caras",
+    "max:count": "mas frecuente|mas frecuentes|mas comun",
+    "max:mass": "mas pesado|mas pesada",
     "min:money": "mas barato|mas barata|mas baratos|mas baratas",
     "max:date": "ultimo|ultima|mas reciente|ultimos|ultimas",
     "min:date": "primero|primera|primer|mas antiguo|mas antigua",
@@ -187,6 +210,8 @@ _IT = {
     "avg": "media di|media delle|media dei|medio|media|in media|medi|medie",
     "max": "piu alto|piu alta|massimo|massima|maggiore|piu|piu grande|migliore|maggior|massimi",
     "max:money": "piu caro|piu cara|piu costoso|piu costosa|piu costosi",
+    "max:count": "piu frequente|piu frequenti|piu comune",
+    "max:mass": "piu pesante",
     "min:money": "piu economico|piu economica|meno caro|meno costoso",
     "max:date": "ultimo|ultima|piu recente|piu recenti|ultimi|ultime",
     "min:date": "primo|prima|piu vecchio|piu vecchia",
@@ -232,6 +257,8 @@ _FR = {
     "max": """plus haut|plus haute|plus eleve|plus elevee|maximum|maximal|maximale|plus grand|plus grande
         |plus|meilleur""",
     "max:money": "plus cher|plus chere|plus chers",
+    "max:count": "plus frequent|plus frequente|plus courant|plus courante",
+    "max:mass": "plus lourd|plus lourde",
     "min:money": "moins cher|moins chere",
     "max:date": "dernier|derniere|plus recent|plus recente|derniers|dernieres",
     "min:date": "premier|premiere|plus ancien|plus ancienne",
@@ -284,7 +311,7 @@ _GLUE = {
         offers offered offering provide provides provided publish published present presented
         write written wrote belong belongs belonging held get got work works worked feature
         featured include included including live living found called named titled result results
-        one ones via through about""",
+        one ones via through about came comes led leads stored kept""",
     "de": """gearbeitet arbeitet arbeiten der die das den dem des ein eine einen einem einer eines in im an
         am auf aus bei beim zu zum zur von vom fur um ist sind war waren wird werden wurde
         wurden worden sein es sie er ihr ihre ihrer wir uns ich du mir man da dort dieser diese
@@ -362,7 +389,7 @@ for _unit, _dimension, _factor, _forms in (
     ("°F", "fahrenheit", 1.0, "fahrenheit"),
     ("V", "voltage", 1.0, "volt volts"),
     ("A", "current", 1.0, "ampere amperes amps"),
-    ("rpm", "rotation", 1.0, "u min"),
+    ("rpm", "rotation", 1.0, "u/min U/min 1/min"),
     ("mph", "speed", 1.609344, ""),
     ("km/h", "speed", 1.0, "kmh"),
     ("Hz", "frequency", 1.0, "hertz"),
@@ -370,6 +397,32 @@ for _unit, _dimension, _factor, _forms in (
     for _form in (_unit, *_forms.split()):
         UNITS[_form] = (_dimension, _factor, _unit)
 MONEY = frozenset({"eur", "usd", "gbp", "chf"})
+DIMENSIONS = {
+    "mass": ("weight", "mass", "weigh", "heavy", "gewicht", "masse", "wiegt", "peso", "pesa", "poids"),
+    "time": ("duration", "dauer", "duracion", "durata", "duree"),
+}
+"""Words by which people speak of a column of this dimension, whatever its name."""
+OPPOSITES = {
+    "failed": "passed", "fail": "passed", "unpaid": "paid", "inactive": "active", "closed": "open",
+    "incomplete": "complete", "unfinished": "finished", "unavailable": "available", "unbezahlt": "bezahlt",
+    "inaktiv": "aktiv", "geschlossen": "offen",
+}  # fmt: skip
+"""Words that are said of rows whose column of yes and no, of the other name, says no."""
+_PLACES = """location place site city town address base country region warehouse shelf bin room building plant
+    station venue ort standort stadt lager lagerort adresse land halle lugar ubicacion ciudad luogo posizione
+    citta sede magazzino lieu ville emplacement pays"""
+PLACES = frozenset(_PLACES.split())
+"""Words of columns that say where."""
+QUARTERS = {
+    "first": 1, "1st": 1, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4, "last": 4,
+    "ersten": 1, "erstes": 1, "zweiten": 2, "zweites": 2, "dritten": 3, "drittes": 3, "vierten": 4,
+    "viertes": 4, "primer": 1, "segundo": 2, "tercer": 3, "cuarto": 4, "primo": 1, "secondo": 2, "terzo": 3,
+    "quarto": 4, "premier": 1, "deuxieme": 2, "troisieme": 3, "quatrieme": 4,
+}  # fmt: skip
+SPANS_OF_YEAR = {
+    "quarter": 3, "quartal": 3, "trimestre": 3, "half": 6, "halbjahr": 6, "semestre": 6,
+}  # fmt: skip
+"""Folded word -> its months."""
 
 MAGNITUDES = {
     "hundred": 100, "hundert": 100, "thousand": 1000, "tausend": 1000, "mil": 1000, "mila": 1000,
