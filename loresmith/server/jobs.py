@@ -49,6 +49,7 @@ class Job:
     Attributes:
         result: the JSON object that the command printed; None while it runs or where it failed.
         error: {"kind", "problem", "remedy"} of a failed one.
+        stage, done, total, left: how far it is; `left` in seconds, None while that is not known.
         line: the last line it said.
         steps: of a training, every step so far (`training.values.Step`).
     """
@@ -65,6 +66,7 @@ class Job:
     stage: str
     done: int
     total: int | None
+    left: float | None
     line: str
     result: dict[str, Any] | None
     error: dict[str, str] | None
@@ -236,9 +238,17 @@ def _read(place: Path, name: str, *, steps: bool) -> Job:
             state = "stopped" if (place / f"{name}.stop").exists() else "interrupted"
     elif end.get("stopped") or end.get("status") == 130:
         state = "stopped"
+    elif end.get("status", 0) < 0:  # by a signal that nobody sent from here
+        state = "interrupted"
     else:
         state = "done" if end.get("status") in (0, 3) and failed is None else "failed"
     line = _last_line(place / f"{name}.log")
+    if state == "interrupted" and end is not None:
+        failed = {
+            "kind": "Interrupted",
+            "problem": f"Its process was ended from outside (signal {-end['status']}).",
+            "remedy": "This is what happens where memory runs out; what is finished is kept.",
+        }
     if state == "failed" and failed is None:
         # A sync that could not read one of its sources has a result and a remark beside it.
         failed = {
@@ -260,6 +270,7 @@ def _read(place: Path, name: str, *, steps: bool) -> Job:
         stage=told["stage"],
         done=told["done"],
         total=told["total"],
+        left=told["left"] if state == "running" else None,
         line=line,
         result=out if out and "error" not in out else None,
         error=failed,

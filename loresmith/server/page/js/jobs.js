@@ -52,13 +52,8 @@ export async function stop(id) {
   if (answer?.job ?? answer?.id) tell(keep(answer.job ?? answer));
 }
 
-/** How far a job is: {stage, done, total}; a training says so by its steps and its line. */
-export function progress(job) {
-  const told = job.kind === "train" ? /^training: ([\d,]+) of ([\d,]+)/.exec(job.line ?? "") : null;
-  if (!told) return { stage: job.stage, done: job.done ?? 0, total: job.total };
-  const [done, total] = told.slice(1).map((text) => Number(text.replaceAll(",", "")));
-  return { stage: "training", done: Math.max(done, job.steps?.at(-1)?.step ?? 0), total };
-}
+/** Whether a training has come so far that it can be resumed; one that was not is begun again. */
+export const begun = (job) => Boolean(job.options?.resume) || ["training", "asking before and after"].includes(job.stage) || job.stage.startsWith("waiting for the writer");
 
 /** Stay with a job until it ends, through dropped connections and restarts of the server. */
 async function follow(id) {
