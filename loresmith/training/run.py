@@ -127,6 +127,7 @@ def train(
         )
         if progress:
             progress(f"loading {asked.model}", 1, 1)
+            progress("preparing the rows", 0, None)
         rows, dev, problems = _rows(asked, loaded)
         recipe = asked.recipe or recipes.resolve(asked.settings, loaded, rows)
         dev = _for_looks(dev, recipe)
