@@ -49,6 +49,7 @@ class Job:
     Attributes:
         result: the JSON object that the command printed; None while it runs or where it failed.
         error: {"kind", "problem", "remedy"} of a failed one.
+        stopping: it runs, and somebody asked it to stop.
         stage, done, total, left: how far it is; `left` in seconds, None while that is not known.
         line: the last line it said.
         steps: of a training, every step so far (`training.values.Step`).
@@ -60,6 +61,7 @@ class Job:
     by: str
     labels: tuple[str, ...]
     state: State
+    stopping: bool
     created: float
     started: float | None
     finished: float | None
@@ -264,6 +266,7 @@ def _read(place: Path, name: str, *, steps: bool) -> Job:
         by=asked.get("by", ""),
         labels=tuple(asked.get("labels", ())),
         state=state,
+        stopping=state in UNDER_WAY and (place / f"{name}.stop").exists(),
         created=asked.get("created", 0.0),
         started=started["started"] if started else None,
         finished=end["finished"] if end else None,

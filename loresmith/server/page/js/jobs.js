@@ -46,8 +46,6 @@ export async function start(kind, options = {}) {
 }
 
 export async function stop(id) {
-  const job = known.get(id);
-  if (job) job.stopping = true; // until it has made its checkpoint; asked again, it stops at once
   const answer = await remove(`/jobs/${encodeURIComponent(id)}`);
   if (answer?.job ?? answer?.id) tell(keep(answer.job ?? answer));
 }
@@ -67,6 +65,7 @@ async function follow(id) {
         let first = true; // of a connection: it brings every step, the next ones only what is new
         for await (const { data } of stream("GET", `/jobs/${encodeURIComponent(id)}/events`, { signal: controller.signal })) {
           pause = 500;
+          data.lost = false;
           const before = first ? [] : known.get(id)?.steps ?? [];
           first = false;
           tell(keep({ ...data, steps: [...before, ...(data.steps ?? [])] }));
@@ -77,6 +76,7 @@ async function follow(id) {
         if (!live(job)) return;
       } catch (error) {
         if (error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 429) return;
+        tell(keep({ id, lost: true })); // what is known of it may be old
       }
       await new Promise((resolve) => setTimeout(resolve, pause));
       pause = Math.min(pause * 2, 8000);

@@ -110,7 +110,7 @@ export function jobCard(job, { again, more } = {}) {
   const { stage, done, total, left } = job;
   const count = total > 1 ? t("job.count", { done, total }) : done > 1 ? number(done) : "";
   const rest = left ? t("job.left", { time: duration(Math.max(1, Math.round(left))) }) : "";
-  const said = [stageName(stage), count, rest].filter(Boolean).join(" · ");
+  const said = [job.stopping ? t("job.stopping") : stageName(stage), count, job.stopping ? "" : rest].filter(Boolean).join(" · ");
   const why = job.error ? [job.error.problem, job.error.remedy] : [];
   return el("section", { class: `job ${job.state}`, "aria-label": title },
     el("div", { class: "job-head" },
@@ -123,6 +123,7 @@ export function jobCard(job, { again, more } = {}) {
     going ? bar(done, total, title) : null,
     job.state === "queued" && seconds > 2 ? el("p", { class: "soft" }, t("job.waiting")) : null,
     going && said ? el("p", { class: "soft" }, said) : null,
+    going && job.lost ? el("p", { class: "caution" }, t("job.lost")) : null,
     going && job.line && !stage ? el("p", { class: "line" }, job.line) : null,
     !going && why.length ? el("p", { class: "caution" }, why.filter(Boolean).join(" ")) : null,
     more);

@@ -3,7 +3,7 @@
 import { get, post, remove } from "./api.js";
 import { button, confirm, el, replace, toast } from "./dom.js";
 import { training } from "./charts.js";
-import { refresh } from "./here.js";
+import { may, refresh } from "./here.js";
 import * as jobs from "./jobs.js";
 import { attempt, chip, facts, field, filled, nothing, select, watched } from "./parts.js";
 import { ago, day, duration, number, size, t, word } from "./texts.js";
@@ -13,10 +13,10 @@ export async function show(root) {
   const work = el("div");
   const list = el("section", { class: "section" });
   root.append(work, start, list);
-  const rows = await get("/datasets/current?limit=1");
+  const [rows, set] = await Promise.all([get("/datasets/current?limit=1"), configured()]);
   const reload = () => filled(list, () => adapters(reload));
   // While one is under way, or waits to be gone on with, there is no second start.
-  const drawStart = () => replace(start, jobs.running("train") ? null : rows.dataset ? form() : norows());
+  const drawStart = () => replace(start, jobs.running("train") ? null : rows.dataset ? form(set) : norows());
   let going = Boolean(jobs.running("train"));
   const off = jobs.onJob((job) => {
     if (job.kind !== "train" || going === Boolean(jobs.running("train"))) return;
@@ -48,9 +48,12 @@ const already = (job) => el("section", { class: "card" }, el("h2", {}, t("train.
   el("div", { class: "actions" }, button(t("train.again"), { onclick: (event) => attempt(event.currentTarget, () => jobs.start("train", { ...job.options, again: true })) }),
     el("a", { href: "#/teach/review" }, t("train.to_rows"))));
 
-function form() {
-  const method = select(["auto", "lora", "qlora"].map((one) => [one, t(`method.${one}`)]), "auto");
-  const effort = select(["quick", "normal", "thorough"].map((one) => [one, t(`effort.${one}`)]), "normal");
+/** How loresmith.toml has it; only an owner may look. */
+const configured = async () => (may("owner") ? (await get("/settings")).settings.training : {});
+
+function form(set) {
+  const method = select(["auto", "lora", "qlora"].map((one) => [one, t(`method.${one}`)]), set.method ?? "auto");
+  const effort = select(["quick", "normal", "thorough"].map((one) => [one, t(`effort.${one}`)]), set.effort ?? "normal");
   return el("form", { class: "card", onsubmit: (event) => {
     event.preventDefault();
     attempt(event.submitter, () => jobs.start("train", { method: method.value, effort: effort.value }));
