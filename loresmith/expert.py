@@ -33,7 +33,7 @@ from loresmith.language import detect
 from loresmith.locate import locate
 from loresmith.models import base_of, load_embedder, load_language_model
 from loresmith.querying.reply import Desk, reply
-from loresmith.state import DocumentInfo, Generation, State
+from loresmith.state import DocumentInfo, Generation, MemoryRow, State
 from loresmith.tables.profile import written_here
 from loresmith.tables.store import read_catalog
 from loresmith.tables.values import Catalog
@@ -192,7 +192,7 @@ class Workspace:
 
         return feedback.record(
             self.folder,
-            answer.question,
+            (answer.result.asked if answer.result else "") or answer.question,
             answer.answer,
             verdict,
             correction=correction,
@@ -333,7 +333,9 @@ class Expert:
                 question, model, settings, language, on_sentence, arm=arm, adapter=name, shots=shots
             )
         clock = time.perf_counter()
+        earlier = [asked for asked, _ in history]
         if chat and not history:
+            earlier = [turn.question for turn in self._turns(chat, where)]
             history = self._recall(chat, question, where)
         asked = f"{history[-1][0]} {question}" if history and follows(question) else question
         hits, several = self.find(asked, k, where) if hits is None else (hits, False)
@@ -383,6 +385,7 @@ class Expert:
                 document=lambda document: self._document(texts, document),
                 passages_of=self._store().of_document,
                 look_up=look_up,
+                earlier=earlier,
                 language=language,
                 arm=arm,
                 adapter=name,
@@ -563,12 +566,15 @@ class Expert:
             access=where.access,
         )
         turns = {r.entry.id: r.entry for r in found}
+        if mine := self._turns(chat, where):
+            turns[mine[-1].id] = mine[-1]
+        return [(e.question, e.answer) for e in sorted(turns.values(), key=lambda e: e.created)]
+
+    def _turns(self, chat: str, where: Filter) -> list[MemoryRow]:
+        """The turns of a conversation that this reader may see, oldest first."""
         held = None if where.access is None else set(where.access)
         mine = [e for e in self._state.memory(chat=chat) if held is None or set(e.labels) <= held]
-        if mine:
-            last = max(mine, key=lambda e: e.created)
-            turns[last.id] = last
-        return [(e.question, e.answer) for e in sorted(turns.values(), key=lambda e: e.created)]
+        return sorted(mine, key=lambda e: e.created)
 
     def _remember(self, chat: str, question: str, found: Answer) -> None:
         cited = {c.document for s in found.sentences for c in s.citations}

@@ -347,6 +347,7 @@ class TableResult:
         rows: the result, at most `answer.rows` of them.  truncated: there are more.
         basis: what it rests on, table by table.
         by: who wrote the query: "code", "model" or "user".
+        asked: the question that was put, where it is not the one that was asked: "and in Lyon?" made whole.
     """
 
     sql: str
@@ -358,11 +359,13 @@ class TableResult:
     basis: tuple[BasisTable, ...] = ()
     formula: str = ""
     by: Literal["code", "model", "user"] = "code"
+    asked: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "sql": self.sql,
             "formula": self.formula,
+            "asked": self.asked,
             "reading": self.reading,
             "columns": list(self.columns),
             "units": list(self.units),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,12 +20,14 @@ from loresmith.commands.common import (
 )
 from loresmith.commands.report import show
 from loresmith.errors import UsageError
+from loresmith.server import progress as told_to
 
 if TYPE_CHECKING:
     from loresmith.evaluation.comparison.questions import Prepared
     from loresmith.evaluation.comparison.run import Estimate
     from loresmith.evaluation.comparison.values import ArmName
     from loresmith.training.adapters import Adapter
+    from loresmith.types import Progress
     from loresmith.workspace import WorkspaceDir
 
 _SHOWN = 5
@@ -107,9 +110,11 @@ def compare(
         )
         _introduce(call, prepared, possible, skipped)
         told: list[Estimate] = []
+        overall, forecast = _overall(progress)
 
         def on_estimate(found: Estimate) -> bool:
             told.append(found)
+            forecast(found)
             call.note(_words(found))
             return not estimate and _agreed(call, found, yes)
 
@@ -121,7 +126,7 @@ def compare(
             adapter=chosen,
             train=train,
             seed=seed,
-            progress=progress,
+            progress=overall,
             on_estimate=on_estimate,
         )
     if estimate:
@@ -138,6 +143,34 @@ def compare(
         if judged.unclear:
             call.note(f"{judged.rater} said neither yes nor no of {counted(judged.unclear, 'answer')}.")
     return show(call, place)
+
+
+def _overall(progress: Progress) -> tuple[Progress, Callable[[Estimate], None]]:
+    """Where the server waits for it: progress over all arms, with the time left by the estimate. On a
+    terminal each arm has a bar of its own."""
+    base = told_to.place()
+    if base is None:
+        return progress, lambda found: None
+    record = told_to.recorder(base)
+    left: dict[str, float] = {}
+    wanted: dict[str, int] = {}
+    kept = total = 0
+
+    def forecast(found: Estimate) -> None:
+        nonlocal kept, total
+        kept, total = found.kept, found.kept + found.answers
+        left.update(found.by_arm)
+
+    def report(stage: str, done: int, of: int | None) -> None:
+        arm = stage.removeprefix("asking ")
+        if arm not in left or not of:
+            record(stage, done, of)
+            return
+        wanted[arm] = done
+        rest = sum(seconds for other, seconds in left.items() if other not in wanted)
+        record(stage, kept + sum(wanted.values()), total, rest + left[arm] * (1 - done / of))
+
+    return report, forecast
 
 
 def _arms(text: str) -> list[ArmName]:

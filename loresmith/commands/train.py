@@ -37,6 +37,8 @@ AdapterArgument = Annotated[
     str, typer.Argument(metavar="ID", help="An id of `loresmith adapters list`, or its beginning.")
 ]
 RESUME = "Go on with: loresmith train --resume"
+TRAINING = "training"
+"""The stage that is told of a run once it can be resumed; the page goes by it."""
 
 
 def register(app: typer.Typer) -> None:
@@ -164,6 +166,7 @@ class _Screen:
         self._tokens = 0
         base = told.place() if leader else None
         self._record = told.step_recorder(base) if base is not None else None
+        self._tell = told.recorder(base) if base is not None else None
 
     def __enter__(self) -> _Screen:
         return self
@@ -177,6 +180,11 @@ class _Screen:
         self._began = self._said = time.monotonic()
         if not self._leader:
             return
+        if self._tell is not None:
+            self._tell(TRAINING, max((step.step for step in started.history), default=0), self._steps)
+        if self._record is not None:
+            for step in started.history:
+                self._record(step.to_dict())
         for line in heading(started):
             self._call.note(line)
         if self._call.stderr.is_terminal:
@@ -205,6 +213,8 @@ class _Screen:
             self._last["dev loss"] = step.dev_loss
             right = f", {step.dev_accuracy:.1%} of its tokens right" if step.dev_accuracy is not None else ""
             self._call.note(f"step {step.step}: dev loss {step.dev_loss:.3f}{right}")
+        if self._tell is not None:
+            self._tell(TRAINING, step.step, self._steps, self._left(step.step))
         said = self._words(step.step)
         if self._bar is not None:
             self._bar.update(self._task, completed=step.step, said=said)
@@ -217,14 +227,20 @@ class _Screen:
     def _words(self, step: int) -> str:
         """ "120 of 300 · loss 0.842 · dev loss 0.910 · 412 tokens/s · 4:20 left"."""
         passed = time.monotonic() - self._began
-        done = step - self._first + 1
         parts = [f"{step:,} of {self._steps:,}"]
         parts += [f"{name} {value:.3f}" for name, value in self._last.items()]
         if passed > 0:
             parts.append(f"{self._tokens / passed:,.0f} tokens/s")
-        if done > 0:
-            parts.append(f"{clock(passed / done * (self._steps - step))} left")
+        if (left := self._left(step)) is not None:
+            parts.append(f"{clock(left)} left")
         return " · ".join(parts)
+
+    def _left(self, step: int) -> float | None:
+        """Seconds until the last step, by those that this process did."""
+        done = step - self._first + 1
+        if not self._first or done <= 0:
+            return None
+        return (time.monotonic() - self._began) / done * (self._steps - step)
 
     def stopping(self) -> bool:
         """Say, once, that the wish to stop was heard."""
@@ -356,16 +372,9 @@ def use(call: Call, adapter: AdapterArgument) -> None:
 def remove(call: Call, adapter: AdapterArgument) -> None:
     """Delete an adapter, or what an unfinished run has left."""
     from loresmith import releases
-    from loresmith.training import adapters
 
-    with call.workspace() as workspace, workspace.folder.training(), workspace.folder.writing():
-        present = releases.current(workspace.folder)
-        if present is not None and present.adapter == adapter:
-            raise UsageError(
-                f"{adapter} answers now: it is released as {present.id}.",
-                "Take the release back (`loresmith rollback`) or promote another one first.",
-            )
-        removed = adapters.remove(workspace.folder.adapters_dir, adapter)
+    with call.workspace() as workspace:
+        removed = releases.remove_adapter(workspace.folder, adapter)
     if call.json:
         call.emit({"removed": removed})
     call.say(f"{removed} is removed.")

@@ -52,6 +52,7 @@ _TABLES_AFTER = 0.3
 # Figures that code computed in a report's table are given from this share of right ones on.
 _REPORT_SURE = 0.6
 
+_LEANING = "the tables were not asked: what the question takes from the turn before is not certain"
 _FIGURES = ("count", "sum", "avg", "max", "min", "percent", "share", "ratio")
 _PERIOD = re.compile(r"\b(?:19|20)\d\d\b")
 
@@ -68,6 +69,7 @@ class Desk:
         model: what writes queries and reads passages, loaded when it is first called; None only quotes.
         document: a document by its id.  passages_of: its passages in the index.
         look_up: another question to the passages alone.
+        earlier: the questions of the turns before, oldest first.
     """
 
     path: Path
@@ -78,6 +80,7 @@ class Desk:
     document: Callable[[str], Document]
     passages_of: Callable[[str], Sequence[Passage]]
     look_up: rules.LookUp
+    earlier: Sequence[str] = ()
     language: str = ""
     arm: Arm = "rag"
     adapter: str | None = None
@@ -95,6 +98,25 @@ def reply(
     """
     if not desk.catalog.tables:
         return _by_report(question, hits, desk) or by_passages(hits)
+    if not desk.earlier:
+        return _replied(question, hits, desk, by_passages)
+    from loresmith.querying.following import whole
+    from loresmith.tables.store import connect
+
+    with closing(connect(desk.path)) as connection:
+        put = whole(question, desk.earlier, desk.catalog, connection)
+    if put is None:  # of the tables it would ask something else
+        found = by_passages(hits)
+        return replace(found, reason=_LEANING) if found.abstained else found
+    found = _replied(put, hits, desk, by_passages)
+    asked = replace(found.result, asked=put) if found.result and put != question else found.result
+    return replace(found, question=question, result=asked)
+
+
+def _replied(
+    question: str, hits: Sequence[Hit], desk: Desk, by_passages: Callable[[Sequence[Hit]], Answer]
+) -> Answer:
+    """The answer to a question that stands for itself."""
     from loresmith.querying.linking import link
     from loresmith.querying.routing import tabular
     from loresmith.querying.vocabulary import LANGUAGES

@@ -26,7 +26,7 @@ from loresmith.workspace import WorkspaceDir, write_atomic
 
 __all__ = [
     "DEFAULT", "OVERALL", "START", "UNAIDED", "Check", "Gate", "Release", "current", "examine", "listing",
-    "other_model", "promote", "rollback", "same_weights",
+    "other_model", "promote", "remove_adapter", "rollback", "same_weights",
 ]  # fmt: skip
 
 FORMAT = 1
@@ -150,6 +150,27 @@ def rollback(folder: WorkspaceDir, to: str | None = None, *, reason: str = "") -
         )
         _write(folder, [*entries, made])
     return made
+
+
+def remove_adapter(folder: WorkspaceDir, name: str) -> str:
+    """Delete an adapter, or what an unfinished run has left; returns its id.
+
+    Raises:
+        UsageError: it answers now.  TrainingError: there is none of that name.
+        WorkspaceLocked: a training runs, or something else writes.
+    """
+    with folder.training(), folder.writing():
+        present = current(folder)
+        if present is not None and present.adapter is not None:
+            # An id may be shortened; what an unfinished run has left is no adapter to be found.
+            own = (folder.adapters_dir / name).is_dir()
+            meant = name if own else adapters.find(folder.adapters_dir, name).id
+            if meant == present.adapter:
+                raise UsageError(
+                    f"{meant} answers now: it is released as {present.id}.",
+                    "Take the release back (`loresmith rollback`) or promote another one first.",
+                )
+        return adapters.remove(folder.adapters_dir, name)
 
 
 def _chosen(arm: Arm | None, report: Mapping[str, Any] | None) -> Arm:

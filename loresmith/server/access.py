@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, cast, get_args
 
 from fastapi import Request
+from starlette.requests import HTTPConnection
 
 from loresmith.errors import StorageError, UsageError
 from loresmith.server.faults import ApiError
@@ -132,7 +133,7 @@ def caller(request: Request) -> Caller:
     known = getattr(request.state, "caller", None)
     if known is None:
         keys: Keys = request.app.state.keys
-        known = request.state.caller = keys.caller(_shown(request))
+        known = request.state.caller = keys.caller(shown(request))
     return cast("Caller", known)
 
 
@@ -254,7 +255,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _shown(request: Request) -> str | None:
+def shown(request: HTTPConnection) -> str | None:
+    """The key that a request brings, if any."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     return value.strip() if scheme.lower() == "bearer" else None
 

@@ -21,7 +21,7 @@ from loresmith.types import Answer, Citation, Sentence, TableResult
 _LIVE = re.compile(r"!\[|\](?=[(\[:])|\[(?=\^)|<(?=[a-zA-Z/!?])|[`]")
 _FOOTNOTE = re.compile(r"^\[\^\d+\]: .*$\n?", re.MULTILINE)
 _TABLE = re.compile(r"\n\n\|.*(?:\n\|.*)*(?:\n\n…)?|\n\n(`+) SELECT .* \1(?=\n|$)")
-_MARK = re.compile(r"\[\^\d+\]")
+_MARK = re.compile(r"\[\^\d+\](?: \[\^\d+\])*")
 
 
 class Footnotes:
@@ -43,7 +43,7 @@ class Footnotes:
                 marks.append(f"[^{number}]")
         text = closed(sentence.text)
         if self._marked:
-            text = plain(text) + "".join(marks)
+            text = plain(text) + " ".join(marks)  # together, 1 and 2 are shown as 12
         if self._sentences:
             text = f" {text}"
         self._sentences += 1

@@ -3,12 +3,13 @@
     {"error": {"message": …, "type": …, "code": …, "param": …}}        OpenAI's shape, also under /api
 
 Promises: every error of errors.py has a status; a message never holds a traceback, nor a word of a
-document.
+document, nor, but for an owner, where on this machine a file lies.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -73,6 +74,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 # The first class that an error is of counts.
 _STATUS: tuple[tuple[type[LoresmithError], int], ...] = (
     (errors.WorkspaceNotFound, 503),
+    (errors.ConfigError, 503),
     (errors.UsageError, 400),
     (errors.WorkspaceLocked, 409),
     (errors.GateClosed, 409),
@@ -117,10 +119,18 @@ class ApiError(HTTPException):
         self.param = param
 
 
-def translated(error: LoresmithError) -> ApiError:
-    """An error of the other rooms as one of HTTP."""
+_FOLDERS = re.compile(r"(?<![\w/:.~])[/~](?:[^/\s:'\"`]*/)+(?=[^/\s])")
+
+
+def placeless(text: str) -> str:
+    """`text` with the names of files, but without the folders in which they lie."""
+    return _FOLDERS.sub("", text)
+
+
+def translated(error: LoresmithError, *, places: bool = False) -> ApiError:
+    """An error of the other rooms as one of HTTP. `places`: whether the folders of files are told."""
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-    return ApiError(status, str(error), _snake(type(error).__name__))
+    return ApiError(status, str(error) if places else placeless(str(error)), _snake(type(error).__name__))
 
 
 def body(error: ApiError) -> dict[str, Any]:
@@ -140,8 +150,9 @@ def install(app: FastAPI) -> None:
         return response(error)
 
     @app.exception_handler(LoresmithError)
-    async def failed(_: Request, error: LoresmithError) -> JSONResponse:
-        return response(translated(error))
+    async def failed(request: Request, error: LoresmithError) -> JSONResponse:
+        asker = getattr(request.state, "caller", None)
+        return response(translated(error, places=asker is not None and asker.role == "owner"))
 
     @app.exception_handler(RequestValidationError)
     async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -160,7 +171,8 @@ def install(app: FastAPI) -> None:
         while place is not None and place.tb_next is not None:
             place = place.tb_next
         where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
-        log.error("unexpected %s at %s", type(error).__name__, where, extra={"path": request.url.path})
+        route = getattr(request.scope.get("route"), "path", None)  # a path may hold the name of a document
+        log.error("unexpected %s at %s", type(error).__name__, where, extra={"route": route})
         return response(ApiError(500, "A fault of Loresmith: its log says where.", "internal_error"))
 
 

@@ -49,6 +49,8 @@ class Job:
     Attributes:
         result: the JSON object that the command printed; None while it runs or where it failed.
         error: {"kind", "problem", "remedy"} of a failed one.
+        stopping: it runs, and somebody asked it to stop.
+        stage, done, total, left: how far it is; `left` in seconds, None while that is not known.
         line: the last line it said.
         steps: of a training, every step so far (`training.values.Step`).
     """
@@ -59,12 +61,14 @@ class Job:
     by: str
     labels: tuple[str, ...]
     state: State
+    stopping: bool
     created: float
     started: float | None
     finished: float | None
     stage: str
     done: int
     total: int | None
+    left: float | None
     line: str
     result: dict[str, Any] | None
     error: dict[str, str] | None
@@ -236,9 +240,17 @@ def _read(place: Path, name: str, *, steps: bool) -> Job:
             state = "stopped" if (place / f"{name}.stop").exists() else "interrupted"
     elif end.get("stopped") or end.get("status") == 130:
         state = "stopped"
+    elif end.get("status", 0) < 0:  # by a signal that nobody sent from here
+        state = "interrupted"
     else:
         state = "done" if end.get("status") in (0, 3) and failed is None else "failed"
     line = _last_line(place / f"{name}.log")
+    if state == "interrupted" and end is not None:
+        failed = {
+            "kind": "Interrupted",
+            "problem": f"Its process was ended from outside (signal {-end['status']}).",
+            "remedy": "This is what happens where memory runs out; what is finished is kept.",
+        }
     if state == "failed" and failed is None:
         # A sync that could not read one of its sources has a result and a remark beside it.
         failed = {
@@ -254,12 +266,14 @@ def _read(place: Path, name: str, *, steps: bool) -> Job:
         by=asked.get("by", ""),
         labels=tuple(asked.get("labels", ())),
         state=state,
+        stopping=state in UNDER_WAY and (place / f"{name}.stop").exists(),
         created=asked.get("created", 0.0),
         started=started["started"] if started else None,
         finished=end["finished"] if end else None,
         stage=told["stage"],
         done=told["done"],
         total=told["total"],
+        left=told["left"] if state == "running" else None,
         line=line,
         result=out if out and "error" not in out else None,
         error=failed,

@@ -123,7 +123,7 @@ async def _told(work: Awaitable[T]) -> T:
     except ApiError as error:
         raise ToolError(error.message) from error
     except LoresmithError as error:
-        raise ToolError(str(error)) from error
+        raise ToolError(faults.placeless(str(error))) from error
 
 
 class Agents:

@@ -1,12 +1,14 @@
 """The requests of OpenAI's API, as far as they mean something here.
 
-Promises: what would make another kind of answer and is not done (tools, log probabilities) is refused
-by name, with 400; hints for sampling beyond temperature and seed, and fields that are not known, are
-passed over, as clients send ever new ones.
+Promises: what must make another kind of answer and is not done (a tool that has to be called, log
+probabilities) is refused by name, with 400; tools that may be called are not, since chat programs and
+agents send theirs with every question; hints for sampling beyond temperature and seed, and fields that
+are not known, are passed over, as clients send ever new ones.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +18,9 @@ from loresmith.server.faults import ApiError
 
 MOST_ANSWERS = 8
 MOST_TEXTS = 2048
+
+# How Open WebUI hands a model a conversation, to have its title, tags or next questions written.
+_TASK = re.compile(r"<chat_history>.*</chat_history>", re.DOTALL)
 
 
 class Shape(BaseModel):
@@ -67,14 +72,13 @@ class Asked(Shape):
     stream: bool | None = False
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     user: str | None = None
-    tools: list[Any] | None = None
+    tool_choice: str | dict[str, Any] | None = Field(None, description='"none" or "auto": text answers')
     footnotes: bool = Field(True, description="citations as Markdown footnotes in the text (ours)")
     k: Annotated[int, Field(ge=1, le=100)] | None = Field(None, description="passages to rest on (ours)")
 
     def check(self) -> None:
         """Refuse what would change the answer and is not done here."""
-        if self.tools:
-            raise ApiError(400, "Tools cannot be called here.", "unsupported_parameter", param="tools")
+        _no_tool(self.tool_choice, "tool_choice")
 
 
 class ChatRequest(Asked):
@@ -88,14 +92,14 @@ class ChatRequest(Asked):
     seed: int | None = None
     response_format: ResponseFormat | None = None
     stream_options: StreamOptions | None = None
-    functions: list[Any] | None = None
+    function_call: str | dict[str, Any] | None = None
     logprobs: bool | None = False
 
     def check(self) -> None:
         super().check()
-        for name in ("functions", "logprobs"):
-            if getattr(self, name):
-                raise ApiError(400, f"{name} is not done here.", "unsupported_parameter", param=name)
+        _no_tool(self.function_call, "function_call")
+        if self.logprobs:
+            raise ApiError(400, "logprobs is not done here.", "unsupported_parameter", param="logprobs")
 
     def stops(self) -> tuple[str, ...]:
         found = [self.stop] if isinstance(self.stop, str) else self.stop or []
@@ -149,8 +153,23 @@ def conversation(turns: list[Turn], param: str = "messages") -> tuple[str, list[
     for turn in turns[:last]:
         if turn.role == "user":
             asked = turn.words().strip()
-        elif turn.role == "assistant" and asked:
-            if said := citing.without(turn.words()):
-                history.append((asked, said))
+        # One that only calls a tool says nothing; the answer comes after the tool's.
+        elif turn.role == "assistant" and asked and (said := citing.without(turn.words())):
+            history.append((asked, said))
             asked = ""
     return question, history
+
+
+def is_task(question: str) -> bool:
+    """Whether a chat program asks this for itself, about the conversation: nothing for documents."""
+    return _TASK.search(question) is not None
+
+
+def _no_tool(choice: str | dict[str, Any] | None, param: str) -> None:
+    if choice not in (None, "none", "auto"):
+        raise ApiError(
+            400,
+            f"No tool can be called here: {param} may be none or auto, and the answer is text.",
+            "unsupported_parameter",
+            param=param,
+        )

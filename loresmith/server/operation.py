@@ -64,15 +64,15 @@ async def _hindrance(engine: Engine) -> str:
         return "loading"
     if engine.trouble:
         return "a model cannot be loaded"
-    return await engine.run(_index, engine)
+    try:
+        return await engine.run(_index, engine)
+    except LoresmithError:  # its words are for those with a key
+        return "the workspace cannot be read"
 
 
 def _index(engine: Engine) -> str:
-    try:
-        with State.open(engine.workspace.folder.state_path) as state:
-            return "" if state.current() else "nothing is indexed"
-    except LoresmithError:
-        return "the workspace cannot be read"
+    with State.open(engine.workspace.folder.state_path) as state:
+        return "" if state.current() else "nothing is indexed"
 
 
 # --- the log ------------------------------------------------------------------------------------

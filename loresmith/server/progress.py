@@ -1,6 +1,6 @@
 """How far a job is, as files that the server reads while the command line works.
 
-    <job>.progress   the last {"stage", "done", "total"}, replaced whole
+    <job>.progress   the last {"stage", "done", "total", "left"}, replaced whole
     <job>.steps      one line a step of a training, appended
 
 The command line writes them where the environment names the job (`LORESMITH_PROGRESS`). Promises:
@@ -15,15 +15,21 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
-
-from loresmith.types import Progress
+from typing import Any, Protocol
 
 VARIABLE = "LORESMITH_PROGRESS"
 SECONDS = 0.2
 """Between two writes; the last of a stage is always written."""
+_SURE = 3.0
+"""Seconds of a stage before it is said how long the rest takes."""
 
 log = logging.getLogger(__name__)
+
+
+class Recorder(Protocol):
+    """A `types.Progress` that may be told how many seconds are left; else it says so of the stage."""
+
+    def __call__(self, stage: str, done: int, total: int | None, left: float | None = None) -> None: ...
 
 
 def place() -> Path | None:
@@ -32,20 +38,27 @@ def place() -> Path | None:
     return Path(told) if told else None
 
 
-def recorder(base: Path) -> Progress:
-    """A `Progress` that keeps the last report in `<base>.progress`."""
+def recorder(base: Path) -> Recorder:
+    """A recorder that keeps the last report in `<base>.progress`."""
     path = base.with_name(f"{base.name}.progress")
     said = 0.0
+    known, since, first = "", 0.0, 0
 
-    def report(stage: str, done: int, total: int | None) -> None:
-        nonlocal said
+    def report(stage: str, done: int, total: int | None, left: float | None = None) -> None:
+        nonlocal said, known, since, first
         now = time.monotonic()
-        if now - said < SECONDS and done != total:
+        if stage != known or done < first:
+            known, since, first = stage, now, done
+        elif now - said < SECONDS and done != total:
             return
         said = now
+        if left is None and total is not None and done > first and now - since >= _SURE:
+            left = (now - since) / (done - first) * (total - done)
+        seconds = None if left is None else round(left, 1)
+        told = {"stage": stage, "done": done, "total": total, "left": seconds}
         temporary = path.with_name(f".{path.name}.tmp")
         try:
-            temporary.write_text(json.dumps({"stage": stage, "done": done, "total": total}), encoding="utf-8")
+            temporary.write_text(json.dumps(told), encoding="utf-8")
             os.replace(temporary, path)
         except OSError as error:
             log.debug("the progress of %s is not told: %s", base.name, error)
@@ -71,9 +84,14 @@ def read(base: Path) -> dict[str, Any]:
     """The last report; stage "" where there is none yet."""
     try:
         raw = json.loads(base.with_name(f"{base.name}.progress").read_text(encoding="utf-8"))
-        return {"stage": str(raw["stage"]), "done": raw["done"], "total": raw["total"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {"stage": "", "done": 0, "total": None}
+        return {
+            "stage": str(raw["stage"]),
+            "done": raw["done"],
+            "total": raw["total"],
+            "left": raw.get("left"),
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {"stage": "", "done": 0, "total": None, "left": None}
 
 
 def read_steps(base: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:

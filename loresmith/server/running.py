@@ -2,7 +2,8 @@
 
 Promises: it refuses to listen beyond this machine without keys; SIGTERM and Ctrl-C let running answers
 finish (`server.grace_seconds`), refuse what waits with 503 and end streams that would never end; a
-second Ctrl-C stops at once; a client that does not finish its headers is hung up on.
+second Ctrl-C stops at once; a client that does not finish its headers, or does not take its answer, is
+hung up on.
 """
 
 from __future__ import annotations
@@ -27,10 +28,13 @@ from loresmith.errors import LoresmithError, UsageError
 from loresmith.server import access
 from loresmith.server.app import create_app
 from loresmith.server.engine import Engine
+from loresmith.server.guards import PACE
 from loresmith.server.operation import log_config
 
 # From the first byte of a request (or the connection) to the end of its headers.
 HEADER_SECONDS = 20.0
+# Whoever takes an answer more slowly than guards.PACE for so long is hung up on.
+READ_SECONDS = 30.0
 
 
 def run(
@@ -99,9 +103,11 @@ class Server(uvicorn.Server):
 
 
 class _Punctual(H11Protocol):
-    """Hangs up on who takes longer than `HEADER_SECONDS` for the head of a request."""
+    """Hangs up on who takes longer than `HEADER_SECONDS` for the head of a request, and on who leaves an
+    answer lying."""
 
     _clock: asyncio.TimerHandle | None = None
+    _patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -116,7 +122,31 @@ class _Punctual(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unwind()
+        self._read()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._wait_for_reader()
+
+    def resume_writing(self) -> None:
+        self._read()
+        super().resume_writing()
+
+    def _wait_for_reader(self) -> None:
+        left = self.transport.get_write_buffer_size()
+        self._patience = self.loop.call_later(READ_SECONDS, self._unread, left)
+
+    def _read(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _unread(self, before: int) -> None:
+        if before - self.transport.get_write_buffer_size() < PACE * READ_SECONDS:
+            self.transport.abort()  # to close it would wait for the reader
+        else:
+            self._wait_for_reader()
 
     def _wind(self) -> None:
         self._clock = self.loop.call_later(HEADER_SECONDS, self._late)

@@ -3,6 +3,8 @@
 loresmith            what is released (`loresmith promote`), else rag
 loresmith-rag …      one arm: base, rag, tuned, both
 loresmith-embed      the workspace's embedder
+
+Chat programs show the `name` of each, which says whose documents it knows and what it answers from.
 """
 
 from __future__ import annotations
@@ -18,6 +20,13 @@ from loresmith.types import Arm
 RELEASED = "loresmith"
 EMBEDDER = "loresmith-embed"
 
+_SHOWN: dict[Arm, str] = {
+    "base": "the model alone",
+    "rag": "from the documents",
+    "tuned": "the tuned model alone",
+    "both": "tuned, from the documents",
+}
+
 
 def arm_of(name: str) -> Arm | None:
     """The arm that a name means; None is what is released.
@@ -27,6 +36,10 @@ def arm_of(name: str) -> Arm | None:
     """
     if name == RELEASED:
         return None
+    if name == EMBEDDER:
+        raise ApiError(
+            404, f"{EMBEDDER} gives vectors (/v1/embeddings), no answers.", "model_not_found", param="model"
+        )
     arm = name.removeprefix(f"{RELEASED}-")
     if arm == name or arm not in get_args(Arm):
         names = ", ".join([RELEASED, *(f"{RELEASED}-{arm}" for arm in get_args(Arm))])
@@ -39,9 +52,13 @@ def arm_of(name: str) -> Arm | None:
 def listing(engine: Engine, caller: Caller) -> list[dict[str, Any]]:
     """The models that this caller can use now. Blocks: it reads files."""
     released, _ = engine.released(caller)
-    found = [_model(RELEASED, arm=released)]
-    found += [_model(f"{RELEASED}-{arm}", arm=arm) for arm in arms(engine, caller)]
-    return [*found, _model(EMBEDDER, embedder=engine.workspace.folder.config.embedder.name)]
+    config = engine.workspace.folder.config
+    found = [_model(RELEASED, config.name, arm=released)]
+    found += [
+        _model(f"{RELEASED}-{arm}", f"{config.name}: {_SHOWN[arm]}", arm=arm) for arm in arms(engine, caller)
+    ]
+    vectors = f"{config.name}: vectors, not for chat"
+    return [*found, _model(EMBEDDER, vectors, embedder=config.embedder.name)]
 
 
 def arms(engine: Engine, caller: Caller) -> list[Arm]:
@@ -55,5 +72,6 @@ def arms(engine: Engine, caller: Caller) -> list[Arm]:
     return ["base", "rag", "tuned", "both"]
 
 
-def _model(name: str, **more: Any) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": "loresmith", "loresmith": more}
+def _model(name: str, shown: str, **more: Any) -> dict[str, Any]:
+    head = {"id": name, "object": "model", "created": 0, "owned_by": "loresmith"}
+    return {**head, "name": shown, "loresmith": more}

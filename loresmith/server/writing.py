@@ -1,7 +1,8 @@
 """From the events of the engine to text: what chat completions and responses send, piece by piece.
 
 Promises: the pieces of a stream, put together, are the text of the plain response; a stop text never
-appears in them.
+appears in them. What a chat program asks for itself (a title of the conversation) is not looked for in
+documents, and costs no turn there.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from loresmith.server.access import Caller
 from loresmith.server.citing import Footnotes, objects, table, titles_of
 from loresmith.server.engine import Engine, Finished, Words, Writing
 from loresmith.server.faults import ApiError
+from loresmith.server.openai_shapes import is_task
 from loresmith.types import Answer, Arm, Sentence
 
 # Beyond this, checking a schema costs more than an answer.
 LARGEST_SCHEMA = 64_000
+
+AIDED = frozenset(UNAIDED)
+"""The arms that answer from documents."""
 
 JsonForm = Literal["no", "object", "schema"]
 
@@ -53,6 +58,11 @@ class Writer:
         Raises:
             ApiError, LoresmithError: as `Engine.ask`.
         """
+        if is_task(self.question) and (arm := await arm_now(self.engine, self.caller, self.arm)) in AIDED:
+            # An object without the wanted field: the program falls back on a title of its own.
+            yield Piece("{}")
+            yield Finished("", _no_answer(self.question, arm))
+            return
         how = self.how if not number else replace(self.how, seed=(self.how.seed or 0) + number)
         state = _State(self)
         asked = self.engine.ask(
@@ -112,6 +122,25 @@ class _State:
         return [Piece(rest)] if rest else []
 
 
+async def arm_now(engine: Engine, caller: Caller, arm: Arm | None) -> Arm:
+    """The arm that answers this caller."""
+    return arm or (await engine.run(engine.released, caller))[0]
+
+
+def _no_answer(question: str, arm: Arm) -> Answer:
+    reason = "A task of the chat program's own; documents answer questions."
+    return Answer(
+        question=question,
+        answer="{}",
+        abstained=True,
+        sentences=(),
+        hits=(),
+        model="",
+        arm=arm,
+        reason=reason,
+    )
+
+
 async def check_form(engine: Engine, caller: Caller, arm: Arm | None, schema: dict[str, Any] | None) -> None:
     """An answer from documents has a form of its own; only the model alone can be held to another.
 
@@ -120,9 +149,8 @@ async def check_form(engine: Engine, caller: Caller, arm: Arm | None, schema: di
     """
     if schema is None:
         return
-    if arm is None:
-        arm, _ = await engine.run(engine.released, caller)
-    if arm not in UNAIDED.values():
+    arm = await arm_now(engine, caller, arm)
+    if arm in AIDED:
         raise ApiError(
             400,
             f"The arm {arm} answers in verified sentences; json_object gives them as JSON, and a schema can "

@@ -76,6 +76,17 @@ def load_state(out: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
     return None
 
 
+def history(out: Path) -> list[dict[str, Any]]:
+    """Every step up to the newest checkpoint, without its tensors; empty where there is none."""
+    for path in reversed(states(out)):
+        try:
+            with safe_open(path, framework="pt") as file:
+                return list(json.loads((file.metadata() or {})["facts"])["history"])
+        except (SafetensorError, OSError, KeyError, ValueError):
+            continue
+    return []
+
+
 def states(out: Path) -> list[Path]:
     """The checkpoints under `out`, the oldest first."""
     return sorted((out / FOLDER).glob("state-*.safetensors"))

@@ -28,7 +28,18 @@ from typing import Any
 from loresmith.dataset.example import Dataset
 from loresmith.errors import DatasetError, MissingExtra, TrainingError, WorkspaceLocked
 from loresmith.models import cpu
-from loresmith.training import adapters, base, curves, distributed, record, samples, start, tokens, trackers
+from loresmith.training import (
+    adapters,
+    base,
+    checkpoint,
+    curves,
+    distributed,
+    record,
+    samples,
+    start,
+    tokens,
+    trackers,
+)
 from loresmith.training import recipe as recipes
 from loresmith.training.base import Base
 from loresmith.training.distributed import Group
@@ -58,6 +69,7 @@ class Started:
         problems: examples left out, each with its reason.
         reason: why this model and this method.
         notes: what has become of the dataset's documents since it was made.
+        history: of a run that goes on, the steps up to its checkpoint.
     """
 
     adapter: str
@@ -71,6 +83,7 @@ class Started:
     notes: tuple[str, ...]
     device: str
     resumed: bool
+    history: tuple[Step, ...] = ()
 
 
 def train(
@@ -114,6 +127,7 @@ def train(
         )
         if progress:
             progress(f"loading {asked.model}", 1, 1)
+            progress("preparing the rows", 0, None)
         rows, dev, problems = _rows(asked, loaded)
         recipe = asked.recipe or recipes.resolve(asked.settings, loaded, rows)
         dev = _for_looks(dev, recipe)
@@ -127,7 +141,9 @@ def train(
             start.begin(folder, asked, recipe, loaded.fingerprint)
         tracker = _tracker(workspace, name, asked, recipe, loaded) if group.leader else None
         if on_start is not None:
-            on_start(_started(name, asked, recipe, rows, dev, problems, loaded.device, resume))
+            history = tuple(Step(**step) for step in checkpoint.history(folder)) if resume else ()
+            started = _started(name, asked, recipe, rows, dev, problems, loaded.device, resume)
+            on_start(replace(started, history=history))
 
         def tell(step: Step) -> None:
             if tracker is not None:

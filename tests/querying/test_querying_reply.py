@@ -11,6 +11,7 @@ from helpers import HashEmbedder
 from loresmith import workspace as folders
 from loresmith.expert import Workspace
 from loresmith.querying import rules
+from loresmith.state import State, learning
 from loresmith.tables.profile import written_here
 from loresmith.types import Filter, Sentence
 
@@ -178,3 +179,42 @@ def test_what_loresmith_wrote_of_a_table_is_never_quoted(plant: Workspace) -> No
         assert not any("Description of the data" in c.quote for s in answer.sentences for c in s.citations)
         cited = {c.passage for s in answer.sentences for c in s.citations if c.passage}
         assert not any(written_here(p) for p in plant.expert().passages(sorted(cited)))
+
+
+def test_a_follow_up_is_put_to_the_tables_as_the_whole_question(plant: Workspace) -> None:
+    first = "How many pumps are at the site Lyon?"
+    answer = plant.ask("and Basel?", history=[(first, "3 rows.")])
+    assert answer.question == "and Basel?"
+    assert answer.result is not None
+    assert answer.result.rows == ((2,),)
+    assert answer.result.asked == "How many pumps are at the site Basel?"
+    assert "Basel" in answer.answer  # what was asked is said
+    assert answer.to_dict()["result"]["asked"] == answer.result.asked
+    alone = plant.ask(first, history=[(first, "3 rows.")])
+    assert alone.result is not None
+    assert alone.result.asked == ""
+
+
+def test_a_chat_of_many_turns_is_followed(plant: Workspace) -> None:
+    plant.ask("How many pumps are at the site Lyon?", chat="one")
+    assert plant.ask("What is the service interval of the Aqua 80?", chat="one").via == "passages"
+    plant.ask("How many pumps are at the site Lyon?", chat="one")
+    plant.ask("and Basel?", chat="one")
+    last = plant.ask("How many of them have a power over 10 kW?", chat="one")
+    assert last.result is not None
+    assert last.result.rows == ((0,),)
+    assert "Basel" in last.result.reading
+
+
+def test_what_they_are_is_never_left_out(plant: Workspace) -> None:
+    history = [("What is the service interval of the Aqua 80?", "4,000 hours.")]
+    answer = plant.ask("What is the total power of them?", history=history)
+    assert answer.result is None  # not of all pumps
+
+
+def test_a_correction_of_a_follow_up_teaches_the_whole_question(plant: Workspace) -> None:
+    answer = plant.ask("and Basel?", history=[("How many pumps are at the site Lyon?", "3 rows.")])
+    plant.feedback(answer, "approved")
+    with State.open(plant.folder.state_path) as state:
+        (row,) = learning.feedback(state)
+    assert row.payload["question"] == "How many pumps are at the site Basel?"

@@ -13,6 +13,8 @@ from loresmith.models.fake import FakeModel
 ANSWER = "It is 25 Nm."
 QUOTE = "The torque for the M8 flange bolts of the P-200 is 25 Nm."
 
+TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
+
 
 def client_of(url: str, key: str = "none needed") -> openai.OpenAI:
     return openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0)
@@ -106,6 +108,43 @@ def test_n_stop_max_tokens_and_seed(serve: Serve) -> None:
     assert "flange" not in quoted
 
 
+def test_tools_that_may_be_called_are_not_and_their_turns_are_no_answers(serve: Serve) -> None:
+    model = FakeModel(ANSWER)
+    call = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+    turns = [
+        {"role": "user", "content": QUESTION},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "a tool's result"},
+        {"role": "assistant", "content": "It is 24 Nm."},
+        {"role": "user", "content": "And for the M10 foot bolts?"},
+    ]
+    with client_of(serve.live(model).url) as client:
+        for choice in ("auto", "none", openai.omit):
+            found = ask(client, tools=[TOOL], tool_choice=choice).choices[0]
+            assert found.message.content.startswith(ANSWER)
+            assert found.message.tool_calls is None
+            assert found.finish_reason == "stop"
+        ask(client, messages=turns, tools=[TOOL])
+    said = " ".join(message["content"] for message in model.prompts[-1])
+    assert "24 Nm" in said
+    assert QUESTION in said
+    assert "a tool's result" not in said
+
+
+def test_a_chat_programs_own_tasks_cost_nothing_and_are_answered_by_the_model_alone(serve: Serve) -> None:
+    task = f"### Task:\nGenerate a title.\n<chat_history>\nUSER: {QUESTION}\n</chat_history>"
+    model = FakeModel('{"title": "Torques"}')
+    with client_of(serve.live(model).url) as client:
+        for name in ("loresmith", "loresmith-rag"):
+            found = ask(client, task, model=name).choices[0]
+            assert found.message.content == "{}"
+            assert found.loresmith["abstained"]
+            with ask(client, task, model=name, stream=True) as chunks:
+                assert next(chunks).choices[0].delta.content == "{}"
+        assert model.prompts == []
+        assert "Torques" in ask(client, task, model="loresmith-base").choices[0].message.content
+
+
 def test_json_mode(serve: Serve) -> None:
     model = FakeModel({QUESTION: ANSWER}, default='{"torque": 25}')
     with client_of(serve.live(model).url) as client:
@@ -158,6 +197,7 @@ def test_models_and_embeddings(serve: Serve) -> None:
         names = [model.id for model in client.models.list()]
         assert names == ["loresmith", "loresmith-base", "loresmith-rag", "loresmith-embed"]
         assert client.models.retrieve("loresmith-rag").loresmith["arm"] == "rag"
+        assert client.models.retrieve("loresmith-rag").name == "plant: from the documents"
         with pytest.raises(openai.NotFoundError):
             client.models.retrieve("gpt-4")
         packed = client.embeddings.create(model="loresmith-embed", input=["a pump", "a bolt"])
@@ -191,7 +231,9 @@ def test_quotes_alone_where_there_is_no_model(serve: Serve) -> None:
         ({"n": 99}, openai.UnprocessableEntityError, "less_than_equal"),
         ({"temperature": 9}, openai.UnprocessableEntityError, "less_than_equal"),
         ({"logprobs": True}, openai.BadRequestError, "unsupported_parameter"),
-        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, openai.BadRequestError, None),
+        ({"tools": [TOOL], "tool_choice": "required"}, openai.BadRequestError, "unsupported_parameter"),
+        ({"tools": [TOOL], "tool_choice": {"type": "function"}}, openai.BadRequestError, None),
+        ({"model": "loresmith-embed"}, openai.NotFoundError, "model_not_found"),
         ({"extra_body": {"k": 0}}, openai.UnprocessableEntityError, "greater_than_equal"),
     ],
 )
@@ -224,6 +266,17 @@ def test_keys(serve: Serve) -> None:
             ask(client)
         with pytest.raises(openai.AuthenticationError):
             ask(client, stream=True)
+
+
+def test_marks_beside_each_other_are_told_apart() -> None:
+    from loresmith.server.citing import Footnotes, without
+    from loresmith.types import Citation, Locator, Sentence
+
+    cited = [Citation(document="a.md", passage=p, locator=Locator(line=1), quote="x") for p in ("p", "q")]
+    notes = Footnotes()
+    shown = notes.sentence(Sentence(text="It is so.", citations=tuple(cited)))[0]
+    assert shown == "It is so.[^1] [^2]"
+    assert without(shown + notes.rest()) == "It is so."
 
 
 def test_what_stands_in_a_document_does_nothing_in_markdown() -> None:

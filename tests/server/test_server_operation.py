@@ -229,7 +229,7 @@ def test_a_changed_configuration_counts_at_once(serve: Serve) -> None:
     assert found["choices"][0]["loresmith"]["abstained"]
     file.write_text(text + "\n[answer]\nabstain_belo = 1.0\n", encoding="utf-8")
     wrong = client.post("/v1/chat/completions", json=CHAT)
-    assert wrong.status_code == 400
+    assert wrong.status_code == 503
     assert "abstain_below" in wrong.json()["error"]["message"]
     file.write_text(text, encoding="utf-8")
     assert client.post("/v1/chat/completions", json={**CHAT, "model": "loresmith"}).status_code == 200

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import Field
 
-from loresmith.errors import TrainingError
+from loresmith import releases
+from loresmith.errors import TrainingError, UsageError
 from loresmith.server.commands import printed
 from loresmith.server.faults import ApiError
 from loresmith.server.workspace_api.shared import ERRORS, Body, PathName, Whole, missing
@@ -58,6 +59,21 @@ def use(body: Used, here: Whole) -> dict[str, Any]:
     with here.engine.workspace.folder.writing():
         found = book.use(here.folder.adapters_dir, body.id)
     return {"adapter": found.id}
+
+
+@router.delete("/adapters/{adapter}", summary="Delete an adapter, or what an unfinished run has left")
+def remove(adapter: PathName, here: Whole) -> dict[str, Any]:
+    """409 while a training runs, or while it is released. What is in use here alone can go: the arms tuned
+    and both then answer no longer, until another one is used."""
+    place = here.folder.adapters_dir
+    there = {path.parent.name for path in place.glob(f"*/{book.CARD}")}
+    if adapter not in there | {run.id for run in book.unfinished(place)}:
+        raise missing("adapter", adapter)
+    try:
+        # Through the engine's folder: its threads wait for each other with writing.
+        return {"removed": releases.remove_adapter(here.engine.workspace.folder, adapter)}
+    except UsageError as error:
+        raise ApiError(409, str(error), "released") from error
 
 
 def _find(here: Whole, name: str) -> Adapter:

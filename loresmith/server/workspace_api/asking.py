@@ -27,6 +27,7 @@ from loresmith.server.workspace_api.shared import (
     Reader,
     Text,
 )
+from loresmith.state import State
 from loresmith.types import Answer, Arm, Sentence
 
 router = APIRouter(tags=["ask"], responses=ERRORS)
@@ -119,6 +120,7 @@ async def feedback(body: Feedback, here: Reader) -> dict[str, Any]:
     """Kept when this answers; the next dataset learns from it. 404: the answer was not this key's, or is
     not known since a restart, and neither `question` nor `text` say what it was."""
     found = here.engine.find(body.answer, here.asker)
+    rests_on: set[str] = set()
     if found is not None:
         if body.question.strip() and body.question.strip() != found.question.strip():
             raise ApiError(422, "That is not the question of this answer.", "question", param="question")
@@ -126,6 +128,8 @@ async def feedback(body: Feedback, here: Reader) -> dict[str, Any]:
         cited = [c.passage for s in found.sentences for c in s.citations]
         question, text, abstained, model = found.question, found.answer, found.abstained, found.model
         sql = found.result.sql if found.result else ""
+        rests_on = {table.document for table in found.result.basis} if found.result else set()
+        question = (found.result.asked if found.result else "") or question
     elif body.question.strip() and body.text.strip():
         passages = await here.engine.run(here.engine.expert.passages, body.passages)
         question, text, cited = body.question, body.text, body.cited
@@ -136,9 +140,14 @@ async def feedback(body: Feedback, here: Reader) -> dict[str, Any]:
         )
 
     def keep() -> str:
-        # What was shown then and may not be seen now teaches nothing through this caller.
-        visible = {info.id for info in here.infos()}
-        seen = [passage for passage in passages if passage.document in visible]
+        with State.open(here.folder.state_path) as state:
+            now = {info.id: info.labels for info in state.infos()}
+        # What was shown then and may not be seen now teaches nothing through this caller, but what was
+        # said of it keeps its labels, those of then and those of now.
+        seen = [p for p in passages if p.document in now and here.asker.holds(now[p.document])]
+        needed = {label for passage in passages for label in passage.labels}
+        used = rests_on | {passage.document for passage in passages}
+        needed.update(label for name in used for label in now.get(name, ()))
         return verdicts.record(
             here.folder,
             question,
@@ -147,7 +156,7 @@ async def feedback(body: Feedback, here: Reader) -> dict[str, Any]:
             correction=body.correction,
             passages=seen,
             cited=[passage for passage in cited if passage in {p.id for p in seen}],
-            labels=sorted({label for passage in seen for label in passage.labels}),
+            labels=sorted(needed),
             abstained=abstained,
             model=model,
             sql=sql,

@@ -3,7 +3,8 @@ heeds."""
 
 from __future__ import annotations
 
-from contextlib import closing
+from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -13,11 +14,9 @@ from loresmith.dataset import store
 from loresmith.dataset.duplicates import normal
 from loresmith.dataset.example import Example, Kind, Split
 from loresmith.errors import DatasetError
-from loresmith.index import open_generation
 from loresmith.server.faults import ApiError
 from loresmith.server.workspace_api.shared import ERRORS, Body, Text, Whole, missing
 from loresmith.state import State, learning
-from loresmith.types import Passage
 from loresmith.workspace import WorkspaceDir
 
 router = APIRouter(prefix="/datasets", tags=["datasets"], responses=ERRORS)
@@ -50,19 +49,22 @@ def current(
     kind: Kind | None = None,
     review: Annotated[Review | Literal["none"] | None, Query(description="none: not reviewed yet")] = None,
 ) -> dict[str, Any]:
-    """`total` counts what the filters leave. `review` of a row: accept, reject, mend, or null."""
+    """`total` counts what the filters leave, `reviewed` the rows of the whole dataset that have a verdict.
+    `review` of a row: accept, reject, mend, or null."""
     rows, name = _rows(here.folder)
     said = _said(here.folder)
+    judged = [(example, part, said.get(pair)) for example, part, pair in rows]
     chosen = [
         (example, part, found)
-        for example, part in rows
-        if (split is None or part == split) and (kind is None or example.kind == kind)
-        for found in [said.get((normal(example.question), normal(example.answer)))]
-        if review is None or (found["review"] if found else "none") == review
+        for example, part, found in judged
+        if (split is None or part == split)
+        and (kind is None or example.kind == kind)
+        and (review is None or (found["review"] if found else "none") == review)
     ]
     return {
         "dataset": name,
         "total": len(chosen),
+        "reviewed": sum(found is not None for _, _, found in judged),
         "rows": [_row(*entry) for entry in chosen[offset : offset + limit]],
     }
 
@@ -99,7 +101,7 @@ def review_row(body: Reviewed, here: Whole) -> dict[str, Any]:
     """The dataset itself stays what it is; the next build leaves out what was rejected and takes what was
     mended. The latest verdict on a question counts."""
     rows, _ = _rows(here.folder)
-    example = next((example for example, _ in rows if example.id == body.id), None)
+    example = next((example for example, _, _ in rows if example.id == body.id), None)
     if example is None:
         raise missing("row", body.id)
     if example.kind == "chat":
@@ -110,7 +112,7 @@ def review_row(body: Reviewed, here: Whole) -> dict[str, Any]:
         example.answer,
         _VERDICTS[body.verdict],
         correction=body.answer,
-        passages=_passages(here.folder, example),
+        passages=here.engine.expert.passages(example.passages),
         cited=example.passages,
         labels=example.labels,
         abstained=example.kind == "abstain",
@@ -119,40 +121,50 @@ def review_row(body: Reviewed, here: Whole) -> dict[str, Any]:
     return {"feedback": key}
 
 
-def _rows(folder: WorkspaceDir) -> tuple[list[tuple[Example, Split]], str | None]:
-    """Rows with their split; none where no dataset was built yet."""
-    if store.current(folder.datasets_dir) is None:
-        return [], None
+_Row = tuple[Example, Split, tuple[str, str]]
+"""A row, the part of the data it is in, and (question, answer) in normal form."""
+
+
+def _rows(folder: WorkspaceDir) -> tuple[tuple[_Row, ...], str | None]:
+    """The rows of the current dataset; none where no dataset was built yet."""
     try:
-        dataset = store.load(folder.datasets_dir)
+        name = store.current(folder.datasets_dir)
+        if name is None:
+            return (), None
+        seen = (folder.datasets_dir / name / store.EXAMPLES).stat()
+        return _loaded(folder.datasets_dir, name, seen.st_mtime_ns, seen.st_ino), name
     except DatasetError as error:
         raise ApiError(503, str(error), "dataset_error") from error
+    except FileNotFoundError as error:
+        raise ApiError(503, "The current dataset is gone: make the rows anew.", "dataset_error") from error
+
+
+# A dataset never changes, and whoever reviews asks for it with every row: a second each for 5,000 rows.
+@lru_cache(maxsize=1)
+def _loaded(place: Path, name: str, *_seen: int) -> tuple[_Row, ...]:
+    dataset = store.load(place, name)
     parts: dict[Split, tuple[Example, ...]] = {
         "train": dataset.train,
         "dev": dataset.dev,
         "test": dataset.test,
     }
-    return [(example, split) for split, found in parts.items() for example in found], dataset.id
+    return tuple(
+        (example, split, (normal(example.question), normal(example.answer)))
+        for split, found in parts.items()
+        for example in found
+    )
 
 
 def _said(folder: WorkspaceDir) -> dict[tuple[str, str], dict[str, Any]]:
-    """(question, answer) in normal form to the latest verdict on them."""
+    """(question, answer) in normal form to the latest verdict on them; where the answer was mended, also
+    what it was mended to, which is the answer of the next dataset."""
+    said: dict[tuple[str, str], dict[str, Any]] = {}
     with State.open(folder.state_path) as state:
-        return {
-            (normal(row.payload["question"]), normal(row.payload["answer"])): {
-                "review": _REVIEWS[row.payload["verdict"]],
-                "correction": row.payload["correction"],
-            }
-            for row in learning.feedback(state)
-        }
-
-
-def _passages(folder: WorkspaceDir, example: Example) -> list[Passage]:
-    if not example.passages:
-        return []
-    with State.open(folder.state_path) as state:
-        generation = state.current()
-    if generation is None:
-        return []
-    with closing(open_generation(folder, generation)) as opened:
-        return opened.get(list(example.passages))
+        for row in learning.feedback(state):
+            question = normal(row.payload["question"])
+            correction = row.payload["correction"]
+            verdict = {"review": _REVIEWS[row.payload["verdict"]], "correction": correction}
+            for answer in (row.payload["answer"], correction):
+                if answer:
+                    said[question, normal(answer)] = verdict
+    return said

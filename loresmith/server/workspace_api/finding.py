@@ -208,7 +208,8 @@ async def page(
             )
         except ParseError as error:
             raise ApiError(422, str(error).replace(item.path, document), "not_drawn") from error
-    return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=300"})
+    # Never kept by a browser: the next who sits there may have another key.
+    return Response(picture, media_type="image/png")
 
 
 def _places_to_draw(request: Request) -> asyncio.Semaphore:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
 
 from loresmith import releases as book
@@ -15,15 +15,21 @@ from loresmith.errors import UsageError
 from loresmith.evaluation import succession
 from loresmith.evaluation.comparison import report as computed
 from loresmith.evaluation.comparison import store
+from loresmith.server import access
 from loresmith.server.faults import ApiError
+from loresmith.server.tickets import SECONDS, Tickets
 from loresmith.server.workspace_api.shared import (
     ERRORS,
     Body,
+    Error,
+    Here,
     Name,
     PathName,
     Text,
     Whole,
+    editor,
     missing,
+    whole,
 )
 from loresmith.types import Arm
 from loresmith.workspace import WorkspaceDir
@@ -36,6 +42,8 @@ _REPORT_POLICY = (
     "sandbox allow-scripts allow-downloads allow-popups; default-src 'none'; script-src 'unsafe-inline'; "
     "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
+
+_tickets = Tickets()
 
 
 @router.get("/reports", summary="Every comparison, the newest first", tags=["comparisons"])
@@ -68,13 +76,39 @@ def report(report: PathName, here: Whole) -> dict[str, Any]:
     return _report(_find(here.folder, report), computed.JSON)
 
 
+@router.post(
+    "/reports/{report}/ticket",
+    status_code=201,
+    summary="An address that opens the comparison's page once, in a tab that has no key",
+    tags=["comparisons"],
+)
+def ticket(report: PathName, request: Request, here: Whole) -> dict[str, Any]:
+    """`address` holds no key, and is good for `seconds`, as long as the key of this request is."""
+    place = _find(here.folder, report)
+    made = _tickets.make(str(place), access.shown(request.headers))
+    return {"address": f"/api/reports/{place.name}/report.html?ticket={made}", "seconds": SECONDS}
+
+
+def _with_ticket(
+    report: PathName,
+    request: Request,
+    ticket: Annotated[str | None, Query(max_length=100, description="instead of a key, once")] = None,
+) -> Here:
+    if ticket is not None:
+        # The key may have been revoked since, or have lost a label: asked now as for any request.
+        place = str(request.app.state.engine.workspace.folder.reports_dir / report)
+        request.state.caller = request.app.state.keys.caller(_tickets.use(ticket, place))
+    return whole(editor(request, access.needs("editor")(request)))
+
+
 @router.get(
     "/reports/{report}/report.html",
     summary="One comparison as a page of its own, with every answer",
     response_class=HTMLResponse,
+    responses={410: {"description": "The ticket was used, or its minute is over", "model": Error}},
     tags=["comparisons"],
 )
-def page(report: PathName, here: Whole) -> HTMLResponse:
+def page(report: PathName, here: Annotated[Here, Depends(_with_ticket)]) -> HTMLResponse:
     place = _find(here.folder, report)
     _report(place, computed.HTML)
     return HTMLResponse(

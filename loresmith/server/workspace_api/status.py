@@ -33,7 +33,7 @@ def status(request: Request, here: Reader) -> dict[str, Any]:
     if config.model.name != "none":
         arms = ["base", "rag", *(("tuned", "both") if adapter and config.model.endpoint is None else ())]
     shown = None
-    if release is not None and release.arm in arms and (release.adapter is None or adapter is not None):
+    if release is not None and release.arm in arms and (not release.adapter or _may(here, release.adapter)):
         shown = {"id": release.id, "arm": release.arm, "adapter": release.adapter, "created": release.created}
     return {
         "workspace": config.name,
@@ -68,9 +68,17 @@ def own_adapter(here: Here) -> Adapter | None:
     """The adapter in use, where there is one and the caller may be answered with it."""
     try:
         found = adapters.current(here.folder.adapters_dir)
-        if found is not None:
-            with State.open(here.folder.state_path) as state:
-                access.check(found, state.infos(), here.asker.labels)
     except LoresmithError:
         return None
-    return found
+    return found if found is not None and _may(here, found.id) else None
+
+
+def _may(here: Here, adapter: str) -> bool:
+    """Whether the caller may be answered with this adapter, which is not always the one in use."""
+    try:
+        found = adapters.find(here.folder.adapters_dir, adapter)
+        with State.open(here.folder.state_path) as state:
+            access.check(found, state.infos(), here.asker.labels)
+    except LoresmithError:
+        return False
+    return True

@@ -1,6 +1,6 @@
 // Compare: run the arms on the same questions, watch, and read what came out.
 
-import { blob, get, key } from "./api.js";
+import { blob, get, key, post } from "./api.js";
 import { interval } from "./charts.js";
 import { add, button, el, replace, toast } from "./dom.js";
 import * as jobs from "./jobs.js";
@@ -97,15 +97,24 @@ function strata(report) {
     Object.entries(stratum.arms ?? {}).filter(([, share]) => share?.value !== null).map(([arm, share]) => scoreLine(arm, share)))));
 }
 
-/** The whole report: a page of its own with its own rules, so it is opened beside this one; where a key is
-    needed it is saved instead, because a link cannot carry one. */
+/** The whole report: a page of its own with its own rules, so it is opened beside this one. A tab cannot
+    send a key, so where one is needed it shows a ticket, which is good for one look. */
 function full(id) {
   const address = `/api/reports/${encodeURIComponent(id)}/report.html`;
   if (!key.get()) return el("a", { class: "button", href: address, target: "_blank", rel: "noopener" }, t("compare.full"));
-  return button(t("compare.save"), { onclick: (event) => attempt(event.currentTarget, async () => {
+  return [button(t("compare.full"), { onclick: (event) => attempt(event.currentTarget, async () => {
+    const tab = window.open("", "_blank"); // now, as long as it is the answer to a click
+    if (!tab) { toast(t("compare.blocked"), { bad: true }); return; }
+    tab.opener = null;
+    try {
+      tab.location = (await post(`/reports/${encodeURIComponent(id)}/ticket`)).address;
+    } catch (error) {
+      tab.close();
+      throw error;
+    }
+  }) }), button(t("compare.save"), { onclick: (event) => attempt(event.currentTarget, async () => {
     const url = URL.createObjectURL(await blob(`/reports/${encodeURIComponent(id)}/report.html`));
     el("a", { href: url, download: `report-${id}.html` }).click();
     setTimeout(() => URL.revokeObjectURL(url), 10000);
-  }) });
+  }) })];
 }
-

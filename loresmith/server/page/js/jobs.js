@@ -46,19 +46,12 @@ export async function start(kind, options = {}) {
 }
 
 export async function stop(id) {
-  const job = known.get(id);
-  if (job) job.stopping = true; // until it has made its checkpoint; asked again, it stops at once
   const answer = await remove(`/jobs/${encodeURIComponent(id)}`);
   if (answer?.job ?? answer?.id) tell(keep(answer.job ?? answer));
 }
 
-/** How far a job is: {stage, done, total}; a training says so by its steps and its line. */
-export function progress(job) {
-  const told = job.kind === "train" ? /^training: ([\d,]+) of ([\d,]+)/.exec(job.line ?? "") : null;
-  if (!told) return { stage: job.stage, done: job.done ?? 0, total: job.total };
-  const [done, total] = told.slice(1).map((text) => Number(text.replaceAll(",", "")));
-  return { stage: "training", done: Math.max(done, job.steps?.at(-1)?.step ?? 0), total };
-}
+/** Whether a training has come so far that it can be resumed; one that was not is begun again. */
+export const begun = (job) => Boolean(job.options?.resume) || ["training", "asking before and after"].includes(job.stage) || job.stage.startsWith("waiting for the writer");
 
 /** Stay with a job until it ends, through dropped connections and restarts of the server. */
 async function follow(id) {
@@ -72,6 +65,7 @@ async function follow(id) {
         let first = true; // of a connection: it brings every step, the next ones only what is new
         for await (const { data } of stream("GET", `/jobs/${encodeURIComponent(id)}/events`, { signal: controller.signal })) {
           pause = 500;
+          data.lost = false;
           const before = first ? [] : known.get(id)?.steps ?? [];
           first = false;
           tell(keep({ ...data, steps: [...before, ...(data.steps ?? [])] }));
@@ -82,6 +76,7 @@ async function follow(id) {
         if (!live(job)) return;
       } catch (error) {
         if (error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 429) return;
+        tell(keep({ id, lost: true })); // what is known of it may be old
       }
       await new Promise((resolve) => setTimeout(resolve, pause));
       pause = Math.min(pause * 2, 8000);

@@ -59,7 +59,7 @@ function drawJob() {
   if (!place) return;
   const job = jobs.running();
   if (!job) { place.replaceChildren(); return; }
-  const { done, total } = jobs.progress(job);
+  const { done, total } = job;
   const share = total ? Math.round((100 * done) / total) : null;
   const meter = el("progress", { max: 100, class: share === null ? "unknown" : null, "aria-label": t(`job.${job.kind}.going`) });
   if (share === null) meter.removeAttribute("value"); else meter.value = share;

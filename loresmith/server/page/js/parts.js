@@ -2,7 +2,7 @@
 
 import { el, icon, button, replace, toast } from "./dom.js";
 import * as jobs from "./jobs.js";
-import { t, word, duration, number } from "./texts.js";
+import { t, has, word, duration, number } from "./texts.js";
 
 /** The head of a view: title, one sentence, and what can be done at once. */
 export function head(title, lead, ...actions) {
@@ -92,15 +92,25 @@ export function facts(entries) {
     el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 }
 
+/** A stage in words: "loading NAME" and its like have a text for the verb, "asking ARM" for the arm. */
+function stageName(stage) {
+  if (!stage) return t("job.begins");
+  const [verb, ...rest] = stage.split(" ");
+  const name = rest.join(" ");
+  if (has(`stage.${stage}`) || !has(`stage.${verb}`)) return word("stage", stage);
+  return t(`stage.${verb}`, { name: word("arm", name) });
+}
+
 /** A job as it goes, and how it ended. `again(resume)` starts it anew. */
 export function jobCard(job, { again, more } = {}) {
   const going = jobs.live(job);
   const title = t(`job.${job.kind}.${going ? "going" : job.state}`, {});
   const since = job.started ?? job.created;
   const seconds = since ? (job.finished ?? Date.now() / 1000) - since : null;
-  const { stage, done, total } = jobs.progress(job);
-  const count = total ? t("job.count", { done, total }) : done ? number(done) : "";
-  const said = [stage ? word("stage", stage) : "", count].filter(Boolean).join(" · ");
+  const { stage, done, total, left } = job;
+  const count = total > 1 ? t("job.count", { done, total }) : done > 1 ? number(done) : "";
+  const rest = left ? t("job.left", { time: duration(Math.max(1, Math.round(left))) }) : "";
+  const said = [job.stopping ? t("job.stopping") : stageName(stage), count, job.stopping ? "" : rest].filter(Boolean).join(" · ");
   const why = job.error ? [job.error.problem, job.error.remedy] : [];
   return el("section", { class: `job ${job.state}`, "aria-label": title },
     el("div", { class: "job-head" },
@@ -113,7 +123,8 @@ export function jobCard(job, { again, more } = {}) {
     going ? bar(done, total, title) : null,
     job.state === "queued" && seconds > 2 ? el("p", { class: "soft" }, t("job.waiting")) : null,
     going && said ? el("p", { class: "soft" }, said) : null,
-    going && job.line && job.line !== said ? el("p", { class: "line" }, job.line) : null,
+    going && job.lost ? el("p", { class: "caution" }, t("job.lost")) : null,
+    going && job.line && !stage ? el("p", { class: "line" }, job.line) : null,
     !going && why.length ? el("p", { class: "caution" }, why.filter(Boolean).join(" ")) : null,
     more);
 }

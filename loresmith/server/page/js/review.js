@@ -9,7 +9,7 @@ import { t, word } from "./texts.js";
 const PAGE = 50;
 
 export async function show(root) {
-  const state = { offset: 0, at: 0, split: "", kind: "", rows: [], total: 0, mending: false, current: null };
+  const state = { offset: 0, at: 0, split: "", kind: "", review: "", rows: [], total: 0, reviewed: 0, mending: false, busy: false };
   const work = el("div");
   const place = el("div");
   root.append(work, place);
@@ -20,12 +20,11 @@ export async function show(root) {
   return () => { stop(); document.removeEventListener("keydown", keys); };
 }
 
-const build = () => button(t("review.build"), { shape: "retry", onclick: (event) => attempt(event.currentTarget, () => jobs.start("dataset")) });
+const build = (name) => button(name, { shape: "retry", disabled: Boolean(jobs.running("dataset")), onclick: (event) => attempt(event.currentTarget, () => jobs.start("dataset")) });
 
 async function first(state) {
   const known = await get("/datasets");
-  if (!(known.datasets ?? []).length) return nothing("teach", t("review.none.title"), t("review.none.text"), build());
-  state.dataset = known.datasets.at(-1);
+  if (!(known.datasets ?? []).length) return nothing("teach", t("review.none.title"), t("review.none.text"), build(t("review.first")));
   await load(state);
   const body = el("div", { class: "review" });
   state.draw = () => draw(body, state);
@@ -34,9 +33,10 @@ async function first(state) {
 }
 
 async function load(state) {
-  const found = await get(`/datasets/current${query({ offset: state.offset, limit: PAGE, split: state.split, kind: state.kind })}`);
+  const found = await get(`/datasets/current${query({ offset: state.offset, limit: PAGE, split: state.split, kind: state.kind, review: state.review })}`);
   state.rows = found.rows;
   state.total = found.total;
+  state.reviewed = found.reviewed;
   state.at = Math.min(state.at, Math.max(0, state.rows.length - 1));
 }
 
@@ -48,15 +48,18 @@ function draw(body, state) {
   const top = el("div", { class: "review-top" },
     select([["", t("review.all_splits")], ...["train", "dev", "test"].map((one) => [one, t(`split.${one}`)])], state.split, (value) => refilter(state, { split: value })),
     select([["", t("review.all_kinds")], ...["closed", "grounded", "abstain", "query", "chat"].map((one) => [one, t(`kind.${one}`)])], state.kind, (value) => refilter(state, { kind: value })),
-    build(),
+    select([["", t("review.all_reviews")], ...["none", "accept", "mend", "reject"].map((one) => [one, t(`review.only.${one}`)])], state.review, (value) => refilter(state, { review: value })),
+    build(t("review.build")),
     el("div", { class: "spread" },
       button(t("review.previous"), { shape: "back", quiet: true, disabled: state.offset + state.at === 0, onclick: () => move(state, -1) }),
       el("span", { "aria-live": "polite" }, state.total ? t("review.at", { n: state.offset + state.at + 1, total: state.total }) : "0"),
       button(t("review.next"), { shape: "next", quiet: true, disabled: state.offset + state.at + 1 >= state.total, onclick: () => move(state, 1) })));
   top.children[0].setAttribute("aria-label", t("review.split"));
   top.children[1].setAttribute("aria-label", t("review.kind"));
-  if (!row) { replace(body, top, nothing("teach", t("review.nomatch"), "")); return; }
-  replace(body, top, card(row, state), judge(row, state));
+  top.children[2].setAttribute("aria-label", t("review.verdict"));
+  const judged = state.reviewed ? el("p", { class: "soft small" }, t("review.judged", { n: state.reviewed })) : null;
+  if (!row) { replace(body, top, judged, nothing("teach", t("review.nomatch"), "")); return; }
+  replace(body, top, judged, card(row, state), judge(row, state));
 }
 
 async function refilter(state, change) {
@@ -113,8 +116,12 @@ async function mended(row, state, control) {
 }
 
 async function decide(row, verdict, state, control, answer) {
+  if (state.busy) return; // a key that is pressed twice is no verdict on the next row
+  state.busy = true;
   const kept = await attempt(control, async () => (await post("/datasets/rows", { id: row.id, verdict, ...(answer ? { answer } : {}) })) ?? true);
+  state.busy = false;
   if (!kept) return;
+  if (!row.review) state.reviewed += 1;
   row.review = verdict;
   row.correction = answer ?? "";
   state.mending = false;
@@ -127,21 +134,26 @@ async function move(state, by) {
   state.mending = false;
   if (target >= 0 && target < state.total) {
     if (target < state.offset || target >= state.offset + state.rows.length) {
-      state.offset = Math.floor(target / PAGE) * PAGE;
+      // Where only some verdicts are shown, rows that got another one meanwhile are there no longer.
+      const gone = state.review ? state.rows.filter((row) => (row.review ?? "none") !== state.review).length : 0;
+      state.offset = by > 0 ? state.offset + state.rows.length - gone : Math.max(0, state.offset - PAGE);
       await attempt(null, () => load(state));
+      state.at = by > 0 ? 0 : Math.max(0, Math.min(state.rows.length, target - state.offset + 1) - 1);
+    } else {
+      state.at = target - state.offset;
     }
-    state.at = target - state.offset;
   }
   state.draw();
 }
 
 function onKey(event, state) {
-  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  if (document.querySelector("dialog[open]")) return;
   if (state.mending) {
     if (event.key === "Escape") { state.mending = false; state.draw(); }
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) document.querySelector(".judge .primary")?.click();
     return;
   }
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("input, textarea, select") || !state.rows.length) return;
   const [accept, mendIt, reject] = document.querySelectorAll(".judge button");
   const action = { a: accept, m: mendIt, r: reject }[event.key.toLowerCase()];
