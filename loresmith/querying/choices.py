@@ -325,7 +325,7 @@ class Choices:
         found = []
         for table, column_name, score in columns:
             ref = Ref(table, column_name)
-            if not self.view.amount(ref):
+            if not self.view.amount(ref) or (clause.near == "measured at" and not self.view.column(ref).key):
                 continue
             factor = _factor(clause.unit, self.view.column(ref).unit)
             if factor is None:

@@ -143,6 +143,12 @@ def _dated_at(r: Reader, n: int) -> bool:
         if "since" in r.items[n].kinds or "until" in r.items[n].kinds:
             r.use(n)  # "from" and "to" of a place
             return True
+        number = r.items[n + 1].number if r.is_a(n + 1, "number") else None
+        if kind == "after" and number is not None and r.names(n + 2) and r.numeric(r.items[n + 2]):
+            # "the temperature after 1000 hours": of the row that was measured then.
+            clause = Clause("number", "=", r.items[n + 2], values=(number.value,), near="measured at")
+            r.add(clause, n, n + 1, n + 2)
+            return True
         return False
     if kind == "since" and n + 2 < len(r.items):
         glue = r.glue_before(n + 2)

@@ -174,7 +174,7 @@ class _Turn:
     def _regrouped(self, before: str, known: Links, rest: str) -> str | None:
         """ "by site" in place of "by technician", or added to a figure."""
         view = View(known, self.catalog)
-        shape = frame(known, view.numeric, view.dated, view.flag)
+        shape = frame(known, view)
         if shape is None or shape.extreme or not shape.figures:
             return None
         content = [a for a in known.atoms if a.kind != "glue"]
@@ -215,7 +215,7 @@ class _Turn:
             return None
         known = self.link(self.before)
         view = View(known, self.catalog)
-        target = _spoken_of(frame(known, view.numeric, view.dated, view.flag))
+        target = _spoken_of(frame(known, view))
         if target is None:
             return None
         if noun is not None:  # "of these pumps"

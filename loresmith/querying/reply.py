@@ -49,11 +49,15 @@ log = logging.getLogger(__name__)
 # From here on the model writes a query before the passages are read; where they do not say, from there.
 _TABLES_FIRST = 0.6
 _TABLES_AFTER = 0.3
+# From here on a question of many rows is not answered by quoting one of them.
+_TABLES_MEANT = 0.5
 # Figures that code computed in a report's table are given from this share of right ones on.
 _REPORT_SURE = 0.6
 
 _LEANING = "the tables were not asked: what the question takes from the turn before is not certain"
-_FIGURES = ("count", "sum", "avg", "max", "min", "percent", "share", "ratio")
+_MANY = ("count", "sum", "avg", "max", "min", "percent", "share", "ratio", "group", "order", "desc", "asc",
+         "gt", "ge", "lt", "le", "between", "before", "after", "without")  # fmt: skip
+"""Operators of questions that no single row answers."""
 _PERIOD = re.compile(r"\b(?:19|20)\d\d\b")
 
 Via = Literal["passages", "tables", "both"]
@@ -144,11 +148,9 @@ def _replied(
         if second.result is not None:
             return _answer(question, hits, desk, second)
         tried, why = second.tried, second.reason
-    figure = any(
-        kind.split(":")[0] in _FIGURES for operator in links.operators for kind in operator.kinds[:1]
-    )
-    # One row says nothing of how many there are, or which is highest.
-    rows = {t.document for t in desk.catalog.tables} if figure and score >= _TABLES_FIRST else set()
+    many = any(kind.split(":")[0] in _MANY for operator in links.operators for kind in operator.kinds[:1])
+    # One row says nothing of how many there are, which is highest, or which are over a limit.
+    rows = {t.document for t in desk.catalog.tables} if many and score >= _TABLES_MEANT else set()
     passages = by_passages([h for h in hits if h.passage.document not in rows])
     if passages.abstained and not asked_model and score >= _TABLES_AFTER:
         second = _ask(question, desk, desk.model(), ranked)

@@ -132,7 +132,9 @@ def _alike(table: Table, column: Column, other: Table, key: Column) -> int:
         return (
             3
             if own == name and names_a_key(key.name, other.name)
-            else (1 if own == name and (len(own) > 1 or key.sql in other.keys and key.type == "text") else 0)
+            else (
+                1 if own == name and (len(own) > 1 or (key.sql in other.keys and key.type == "text")) else 0
+            )
         )
     if bare and _joined(bare) == about:
         return 4
