@@ -89,6 +89,8 @@ class Locator:
             parts.append(f"line {self.line}")
         if self.heading and self.page is None and self.row is None:
             parts.append(f"“{self.heading}”")
+        if not parts and self.key is None and self.table:
+            parts.append(f"table {self.table}")
         return ", ".join(parts)
 
 

@@ -31,6 +31,7 @@ from loresmith.tables.values import Catalog, Column, Table
 from loresmith.types import (
     Answer,
     Arm,
+    Block,
     Citation,
     Document,
     Dropped,
@@ -230,11 +231,12 @@ def _answer(
 
 
 def _quoting(desk: Desk) -> Callable[[str, Locator], Citation | None]:
-    """The row of a document as it stands there, as a citation."""
+    """The row of a document as it stands there, as a citation; of a table as a whole its row of names."""
 
     def quote(document: str, place: Locator) -> Citation | None:
         known = desk.document(document)
-        block = row_at(known, place)
+        whole = place.row is None and place.key is None
+        block = _head(known, place, desk.catalog) if whole else row_at(known, place)
         if block is None:
             return None
         for passage in desk.passages_of(document):
@@ -249,6 +251,19 @@ def _quoting(desk: Desk) -> Callable[[str, Locator], Citation | None]:
         return None
 
     return quote
+
+
+def _head(document: Document, place: Locator, catalog: Catalog) -> Block | None:
+    """The row of names of the table that is called so: where most of its names stand."""
+    tables = [t for t in catalog.tables if t.document == document.id and t.name == place.table]
+    names = [c.name.rpartition("›")[2].strip().casefold() for t in tables[:1] for c in t.columns]
+    best, most = None, len(names) / 2
+    for block in document.blocks:
+        if block.kind == "row" and block.header and place.sheet in (None, block.sheet):
+            text = document.text[block.start : block.end].casefold()
+            if (found := sum(name in text for name in names)) > most:
+                best, most = block, found
+    return best
 
 
 def _data(catalog: Catalog) -> set[str]:
