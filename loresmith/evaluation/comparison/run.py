@@ -402,7 +402,7 @@ class _Asking:
         expert = self._expert()
         if arm == "oracle":
             hits = controls.gold_hits(expert, question, self._documents)
-            return expert.ask(question.question, arm="rag", hits=hits)
+            return expert.ask(question.question, arm="rag", hits=hits, tables=False)
         if arm == "format":
             return expert.ask(question.question, arm="base", shots=self._shots)
         return expert.ask(question.question, arm=arm)
