@@ -364,7 +364,7 @@ def test_a_reader_is_not_told_where_things_lie(serve: Serve) -> None:
     client = serve()
     reader, owner = serve.key("anna", "reader", ["staff"]), serve.key("olga", "owner")
     toml = serve.root / "loresmith.toml"
-    toml.write_text(toml.read_text() + '\n[answer]\nrws = 1\n')
+    toml.write_text(toml.read_text() + "\n[answer]\nrws = 1\n")
     for headers in (reader, owner):
         answer = client.get("/api/documents", headers=headers)
         assert answer.status_code == 503  # it is no fault of the request
