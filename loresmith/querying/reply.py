@@ -138,9 +138,8 @@ def _replied(
         return found
     score = tabular(question, links)
     tried, why = first.tried, first.reason
-    asked_model = False
+    second: Outcome | None = None
     if score >= _TABLES_FIRST:
-        asked_model = True
         second = _ask(question, desk, desk.model(), ranked)
         if second.result is not None:
             return _answer(question, hits, desk, second)
@@ -151,11 +150,13 @@ def _replied(
     # One row says nothing of how many there are, or which is highest.
     rows = {t.document for t in desk.catalog.tables} if figure and score >= _TABLES_FIRST else set()
     passages = by_passages([h for h in hits if h.passage.document not in rows])
-    if passages.abstained and not asked_model and score >= _TABLES_AFTER:
+    if passages.abstained and second is None and score >= _TABLES_AFTER:
         second = _ask(question, desk, desk.model(), ranked)
         if second.result is not None:
             return _answer(question, hits, desk, second)
         tried, why = second.tried, second.reason
+    if second is not None:
+        passages = _with_cost(passages, second)
     if not passages.abstained:
         return passages
     refused = tuple(Dropped(text=sql, reason=fault) for sql, fault in tried if sql)
@@ -224,10 +225,22 @@ def _answer(
         confidence=round(outcome.confidence, 4),
         dropped=tuple(Dropped(text=sql, reason=why) for sql, why in outcome.tried if sql),
         seconds={"retrieval": 0.0, "generation": outcome.seconds, "verification": 0.0},
-        tokens={"prompt": 0, "answer": outcome.tokens},
+        tokens={"prompt": 0, "answer": 0, **_cost(outcome)},
         via=via,
         result=result,
     )
+
+
+def _cost(outcome: Outcome) -> dict[str, int]:
+    """The tokens of queries: not of the answer, whose own may not be more than the asker allows."""
+    return {"query_prompt": outcome.read, "query": outcome.tokens} if outcome.read else {}
+
+
+def _with_cost(answer: Answer, refused: Outcome) -> Answer:
+    """The passages' answer with what the query before it took that came to nothing."""
+    spent = round(answer.seconds.get("generation", 0.0) + refused.seconds, 4)
+    tokens = {**answer.tokens, **_cost(refused)}
+    return replace(answer, tokens=tokens, seconds={**answer.seconds, "generation": spent})
 
 
 def _quoting(desk: Desk) -> Callable[[str, Locator], Citation | None]:

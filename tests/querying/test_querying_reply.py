@@ -10,6 +10,7 @@ from helpers import HashEmbedder
 
 from loresmith import workspace as folders
 from loresmith.expert import Workspace
+from loresmith.models.fake import FakeModel
 from loresmith.querying import rules
 from loresmith.server.citing import Footnotes
 from loresmith.state import State, learning
@@ -249,3 +250,20 @@ def test_what_rests_on_no_row_cites_the_table_that_was_looked_through(
     text, _ = footnotes.sentence(answer.sentences[0])
     assert text.endswith("[^1]")
     assert "pumps.csv" in footnotes.rest()
+
+
+def test_a_refused_query_is_counted_where_passages_have_the_last_word(plant: Workspace) -> None:
+    question = "How many of the pumps we run does the site Lyon hold?"
+    plant._model = FakeModel(["SELECT weight FROM pumps", "SELECT weight FROM pumps"])
+    refused = plant.ask(question)
+    assert refused.via == "passages"
+    assert [d.text for d in refused.dropped] == ["SELECT weight FROM pumps"] * 2
+    assert refused.tokens["query"] > 0
+    assert refused.tokens["query_prompt"] > 400  # both prompts: the tables are in them
+    plant._model = FakeModel(["SELECT COUNT(*) FROM pumps WHERE site = 'Lyon'"])
+    found = plant.ask(question)
+    assert found.result is not None
+    assert found.result.by == "model"
+    assert found.usage == (found.tokens["query_prompt"], found.tokens["query"])
+    assert found.tokens["answer"] == 0  # a limit of the answer's length has nothing to do with it
+    assert plant.ask("How many pumps are at the site Lyon?").usage == (0, 0)  # by code
