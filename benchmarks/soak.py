@@ -1,18 +1,19 @@
 """Mixed load on `loresmith serve`, killed with -9 again and again: is anything acknowledged lost?
 
-    python benchmarks/soak.py [--minutes 60] [--life 240] [--model smollm2-135m] [--seed 0]
+    python benchmarks/soak.py [--minutes 60] [--life 240] [--calm 0.25] [--pace 1] [--model smollm2-135m]
 
 A server of its own over a fresh workspace is used by seven clients at once: two that ask (one by
 /api/ask, who then says what was right, one by /v1/chat/completions), one that searches and opens
 sources, one that looks at lists, status and metrics, one that uploads documents and one that deletes
 some of them again, each followed by `sync` as a job, and one that sends what it should not (half a body,
 unknown models, odd names). Every --life seconds on average the server is killed with SIGKILL and
-started again; in the last quarter of the time it is left alone, so that its memory can be watched.
+started again; in the last part of the time (--calm) it is left alone, so that what it holds can be
+watched: memory, threads, open files. --pace 4: the clients pause a quarter as long.
 
 In the end everything that was acknowledged with 201 or 200 must be there: each verdict once, each
 uploaded document searchable by a sentence that only it holds, no deleted one, `verify` clean. What
 failed while the server was down is counted, and is no loss. Prints the counts, the losses (0 wanted),
-every answer of the 5xx kind from a living server, and the server's memory over its last life.
+every answer of the 5xx kind from a living server, and what the server held over its last life.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Load:
         self.uploaded: dict[str, str] = {}
         self.deleted: dict[str, str] = {}
         self.unsure: set[str] = set()
-        self.memory: list[tuple[float, float, int]] = []
+        self.held: list[tuple[float, float, int, int, int]] = []
 
     def start(self) -> None:
         with socket.socket() as found:
@@ -105,10 +106,13 @@ class Load:
             self.trouble[f"{method} {path.split('?')[0]}: {told.status_code} {told.text[:200]}"] += 1
         return told
 
-    def rss_mb(self) -> float:
+    def holds(self) -> tuple[float, int, int]:
+        """The server's memory in MB, its threads, its open files."""
         assert self.process is not None
-        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
+        process = Path(f"/proc/{self.process.pid}")
+        lines = (line.split() for line in (process / "status").read_text().splitlines())
+        found = {line[0]: line[1] for line in lines if len(line) > 1}
+        return int(found["VmRSS:"]) / 1024, int(found["Threads:"]), len(list((process / "fd").iterdir()))
 
 
 def asking(load: Load, number: int) -> None:
@@ -225,16 +229,16 @@ def client(load: Load, work: Callable[[Load, int], None], pause: float, seed: in
         work(load, number)
 
 
-def soak(load: Load, minutes: float, life: float) -> None:
+def soak(load: Load, minutes: float, life: float, share: float, pace: float) -> None:
     load.start()
     threads = [
-        threading.Thread(target=client, args=(load, work, pause, at))
+        threading.Thread(target=client, args=(load, work, pause / pace, at))
         for at, (work, pause) in enumerate(CLIENTS)
     ]
     for thread in threads:
         thread.start()
     began = time.monotonic()
-    calm = began + 45 * minutes
+    calm = began + 60 * (1 - share) * minutes
     while (now := time.monotonic()) < calm:
         time.sleep(min(load.random.uniform(0.4, 1.6) * life, max(0.1, calm - now)))
         if time.monotonic() < calm:
@@ -244,8 +248,8 @@ def soak(load: Load, minutes: float, life: float) -> None:
     load.kill()
     load.start()
     while time.monotonic() < began + 60 * minutes:
-        load.memory.append(((time.monotonic() - calm) / 60, load.rss_mb(), load.counts["requests"]))
-        time.sleep(30)
+        load.held.append(((time.monotonic() - calm) / 60, *load.holds(), load.counts["requests"]))
+        time.sleep(15)
     load.over.set()
     for thread in threads:
         thread.join()
@@ -304,6 +308,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--life", type=float, default=240.0, help="seconds between kills, on average")
+    parser.add_argument(
+        "--calm", type=float, default=0.25, help="share of the time without kills, at the end"
+    )
+    parser.add_argument("--pace", type=float, default=1.0, help="how many times as busy the clients are")
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -313,7 +321,7 @@ def main() -> None:
         run("init", str(load.workspace), "--from", str(source), "--model", options.model)
         run("sync", "-w", str(load.workspace))
         try:
-            soak(load, options.minutes, options.life)
+            soak(load, options.minutes, options.life, options.calm, options.pace)
             lost = judge(load)
         finally:
             load.over.set()
@@ -326,9 +334,9 @@ def main() -> None:
         )
         for what, times in load.trouble.most_common():
             print(f"trouble, {times} ×: {what}")
-        print("memory of the last life (minutes, MB, requests so far):")
-        for minute, mb, requests in load.memory[:: max(1, len(load.memory) // 12)]:
-            print(f"  {minute:5.1f} {mb:7.1f} {requests:7}")
+        print("the last life (minutes, MB, threads, open files, requests so far):")
+        for minute, mb, tasks, files, requests in load.held[:: max(1, len(load.held) // 24)]:
+            print(f"  {minute:5.1f} {mb:7.1f} {tasks:4} {files:5} {requests:7}")
         sys.exit(1 if lost else 0)
 
 

@@ -299,6 +299,7 @@ class Expert:
         hits: Sequence[Hit] | None = None,
         shots: Sequence[tuple[str, str]] = (),
         history: Sequence[tuple[str, str]] = (),
+        tables: bool = True,
         model_settings: ModelSection | None = None,
     ) -> Answer:
         """Answer from the documents, or abstain.
@@ -313,6 +314,7 @@ class Expert:
             hits: answer from these instead of searching (rag and both).
             shots: questions with their answers, shown as earlier turns (base and tuned).
             history: earlier turns that the asker brings along, instead of those of `chat` (rag and both).
+            tables: False: from passages alone, whatever `answer.tables` says.
             model_settings: instead of the configured ones; only how is written counts, not the model.
 
         Raises:
@@ -375,7 +377,7 @@ class Expert:
             rest = [h for h in found if h.passage.document != left_out]
             return by_passages(other, rest, None, None, many)
 
-        if self._config.answer.tables:
+        if tables and self._config.answer.tables:
             desk = Desk(
                 path=self._workspace.folder.tables_path,
                 catalog=self._catalog(where),

@@ -89,6 +89,8 @@ class Locator:
             parts.append(f"line {self.line}")
         if self.heading and self.page is None and self.row is None:
             parts.append(f"“{self.heading}”")
+        if not parts and self.key is None and self.table:
+            parts.append(f"table {self.table}")
         return ", ".join(parts)
 
 
@@ -385,6 +387,12 @@ class TableResult:
         }
 
 
+def usage(tokens: Mapping[str, int]) -> tuple[int, int]:
+    """Tokens read and written, of `Answer.tokens`."""
+    read = tokens.get("prompt", 0) + tokens.get("query_prompt", 0)
+    return read, tokens.get("answer", 0) + tokens.get("query", 0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What an expert says, after verification.
@@ -395,6 +403,8 @@ class Answer:
         confidence: estimated probability in [0, 1] that the passages answer the question.
         dropped: what verification took out.
         seconds: "retrieval", "generation", "verification".
+        tokens: "prompt" and "answer"; where a model wrote queries, also refused ones, "query_prompt" and
+            "query".
         via: what it was answered from.  result: what the tables gave, where they were asked.
     """
 
@@ -413,6 +423,11 @@ class Answer:
     tokens: Mapping[str, int] = field(default_factory=dict)
     via: Literal["passages", "tables", "both"] = "passages"
     result: TableResult | None = None
+
+    @property
+    def usage(self) -> tuple[int, int]:
+        """All tokens that a model read and wrote for it."""
+        return usage(self.tokens)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object that `loresmith ask --json` prints."""

@@ -154,7 +154,7 @@ def _overall(progress: Progress) -> tuple[Progress, Callable[[Estimate], None]]:
     record = told_to.recorder(base)
     left: dict[str, float] = {}
     wanted: dict[str, int] = {}
-    kept = total = 0
+    kept = total = first = 0
 
     def forecast(found: Estimate) -> None:
         nonlocal kept, total
@@ -162,7 +162,12 @@ def _overall(progress: Progress) -> tuple[Progress, Callable[[Estimate], None]]:
         left.update(found.by_arm)
 
     def report(stage: str, done: int, of: int | None) -> None:
+        nonlocal first
         arm = stage.removeprefix("asking ")
+        if stage == "first answers":  # a few of each arm
+            first += 1
+            record(stage, first, None)
+            return
         if arm not in left or not of:
             record(stage, done, of)
             return

@@ -83,9 +83,9 @@ def _result(call: Call, result: TableResult) -> None:
         call.say_text(Text.assemble(("Query  ", "dim"), _one_line(result.sql)))
     for table in result.basis:
         places = ", ".join(row.locator.describe() or str(row.locator.key) for row in table.rows[:3])
-        count = f"{table.total} row{'s' * (table.total != 1)}"
+        count = f"{table.total or 'no'} row{'s' * (table.total > 1)}"
         tail = ", …" if table.total > 3 else ""
-        told = f"{count} of {table.table} ({table.document}): {places}{tail}"
+        told = f"{count} of {table.table} ({table.document}){f': {places}{tail}' if places else ''}"
         call.say_text(Text.assemble(("Rests  ", "dim"), _one_line(told)))
     call.say("")
 

@@ -9,11 +9,14 @@ Why it is used as it is (each point was measured or is a known defect of the eng
 - Text: postings over white-space separated terms that `index.analysis` made; no positions.
 - The engine never calls fsync: `flush` (see files.py) does, before a commit is acknowledged.
 - Versions younger than ten minutes are kept, since a reader may still be reading them.
+- What was opened of a version stays open in the engine's caches after the version is gone, one file
+  for each sync that was searched after: a reader that lives long begins anew now and then.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -44,6 +47,8 @@ _VECTOR_INDEX = "vector_idx"
 
 # The engine's own bounds are 6 GB and 1 GB; each sync leaves metadata of a version that is gone.
 _CACHES = {"index_cache_size_bytes": 1 << 30, "metadata_cache_size_bytes": 64 << 20}
+RENEWED_AFTER = 20
+"""Changes of the table that a reader sees before it lets go of all that its caches hold open."""
 
 
 class LanceStore:
@@ -54,6 +59,8 @@ class LanceStore:
         self.dimension = dimension
         self.metric = metric
         self._table = table
+        self._name = str(table.name)
+        self._seen, self._changes = 0, 0
         self._label_sets: tuple[int, list[str]] | None = None
 
     @classmethod
@@ -63,9 +70,7 @@ class LanceStore:
         with _translated(path):
             if create:
                 path.mkdir(parents=True, exist_ok=True)
-            db = lancedb.connect(
-                str(path), read_consistency_interval=timedelta(0), session=lancedb.Session(**_CACHES)
-            )
+            db = _connect(path)
             if create:
                 handle = db.create_table(table, schema=_schema(dimension), exist_ok=True)
             else:
@@ -138,7 +143,8 @@ class LanceStore:
             if clause == NOTHING or k < 1:
                 return []
             search = (
-                self._table.search(query, vector_column_name="vector")
+                self._searched()
+                .search(query, vector_column_name="vector")
                 .distance_type(self.metric)
                 # The engine refuses to look at fewer than it must refine.
                 .ef(max(100, REFINE * k))
@@ -159,7 +165,8 @@ class LanceStore:
             if clause == NOTHING:
                 return []
             search = (
-                self._table.search(MatchQuery(terms, "terms"), query_type="fts")
+                self._searched()
+                .search(MatchQuery(terms, "terms"), query_type="fts")
                 .limit(k)
                 .select([*_PAYLOAD, "_score"])
             )
@@ -260,6 +267,17 @@ class LanceStore:
 
     # --- inside -------------------------------------------------------------------------------
 
+    def _searched(self) -> Any:
+        """The table, opened anew where it has changed often."""
+        changed = os.stat(self.path / f"{self._name}.lance" / "_versions").st_mtime_ns
+        if changed != self._seen:
+            self._seen = changed
+            self._changes += 1
+            if self._changes > RENEWED_AFTER:
+                self._changes = 0
+                self._table = _connect(self.path).open_table(self._name)
+        return self._table
+
     def _condition(self, where: Filter) -> str | None:
         needs_labels = where.access is not None or bool(where.labels)
         return condition(where, self._distinct_labels() if needs_labels else ())
@@ -306,6 +324,11 @@ class LanceStore:
             "vector": pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), self.dimension),
         }
         return pa.table(columns, schema=_schema(self.dimension))
+
+
+def _connect(path: Path) -> Any:
+    session = lancedb.Session(**_CACHES)
+    return lancedb.connect(str(path), read_consistency_interval=timedelta(0), session=session)
 
 
 def _schema(dimension: int) -> pa.Schema:

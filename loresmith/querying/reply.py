@@ -31,6 +31,7 @@ from loresmith.tables.values import Catalog, Column, Table
 from loresmith.types import (
     Answer,
     Arm,
+    Block,
     Citation,
     Document,
     Dropped,
@@ -141,9 +142,8 @@ def _replied(
         return found
     score = tabular(question, links)
     tried, why = first.tried, first.reason
-    asked_model = False
+    second: Outcome | None = None
     if score >= _TABLES_FIRST:
-        asked_model = True
         second = _ask(question, desk, desk.model(), ranked)
         if second.result is not None:
             return _answer(question, hits, desk, second)
@@ -152,11 +152,13 @@ def _replied(
     # One row says nothing of how many there are, which is highest, or which are over a limit.
     rows = {t.document for t in desk.catalog.tables} if many and score >= _TABLES_MEANT else set()
     passages = by_passages([h for h in hits if h.passage.document not in rows])
-    if passages.abstained and not asked_model and score >= _TABLES_AFTER:
+    if passages.abstained and second is None and score >= _TABLES_AFTER:
         second = _ask(question, desk, desk.model(), ranked)
         if second.result is not None:
             return _answer(question, hits, desk, second)
         tried, why = second.tried, second.reason
+    if second is not None:
+        passages = _with_cost(passages, second)
     if not passages.abstained:
         return passages
     refused = tuple(Dropped(text=sql, reason=fault) for sql, fault in tried if sql)
@@ -225,18 +227,31 @@ def _answer(
         confidence=round(outcome.confidence, 4),
         dropped=tuple(Dropped(text=sql, reason=why) for sql, why in outcome.tried if sql),
         seconds={"retrieval": 0.0, "generation": outcome.seconds, "verification": 0.0},
-        tokens={"prompt": 0, "answer": outcome.tokens},
+        tokens={"prompt": 0, "answer": 0, **_cost(outcome)},
         via=via,
         result=result,
     )
 
 
+def _cost(outcome: Outcome) -> dict[str, int]:
+    """The tokens of queries: not of the answer, whose own may not be more than the asker allows."""
+    return {"query_prompt": outcome.read, "query": outcome.tokens} if outcome.read else {}
+
+
+def _with_cost(answer: Answer, refused: Outcome) -> Answer:
+    """The passages' answer with what the query before it took that came to nothing."""
+    spent = round(answer.seconds.get("generation", 0.0) + refused.seconds, 4)
+    tokens = {**answer.tokens, **_cost(refused)}
+    return replace(answer, tokens=tokens, seconds={**answer.seconds, "generation": spent})
+
+
 def _quoting(desk: Desk) -> Callable[[str, Locator], Citation | None]:
-    """The row of a document as it stands there, as a citation."""
+    """The row of a document as it stands there, as a citation; of a table as a whole its row of names."""
 
     def quote(document: str, place: Locator) -> Citation | None:
         known = desk.document(document)
-        block = row_at(known, place)
+        whole = place.row is None and place.key is None
+        block = _head(known, place, desk.catalog) if whole else row_at(known, place)
         if block is None:
             return None
         for passage in desk.passages_of(document):
@@ -251,6 +266,19 @@ def _quoting(desk: Desk) -> Callable[[str, Locator], Citation | None]:
         return None
 
     return quote
+
+
+def _head(document: Document, place: Locator, catalog: Catalog) -> Block | None:
+    """The row of names of the table that is called so: where most of its names stand."""
+    tables = [t for t in catalog.tables if t.document == document.id and t.name == place.table]
+    names = [c.name.rpartition("›")[2].strip().casefold() for t in tables[:1] for c in t.columns]
+    best, most = None, len(names) / 2
+    for block in document.blocks:
+        if block.kind == "row" and block.header and place.sheet in (None, block.sheet):
+            text = document.text[block.start : block.end].casefold()
+            if (found := sum(name in text for name in names)) > most:
+                best, most = block, found
+    return best
 
 
 def _data(catalog: Catalog) -> set[str]:

@@ -18,7 +18,7 @@ from loresmith.querying.execute import Limits, Rows, limit_of
 from loresmith.querying.figures import Figure, rounded, tidy
 from loresmith.querying.phrases import words
 from loresmith.querying.reading import reading, titles
-from loresmith.tables.values import Catalog, Cell
+from loresmith.tables.values import Catalog, Cell, Table
 from loresmith.types import BasisTable, Citation, Locator, Sentence, TableResult
 
 Quote = Callable[[str, Locator], Citation | None]
@@ -73,7 +73,8 @@ def sentences(
 ) -> list[Sentence]:
     """What the result says, in one sentence; [] where a figure of it could not be found in the result.
 
-    A result without rows is said too ("No row matches: …"), with nothing to cite.
+    A result without rows is said too ("No row of parts matches: …"); it rests on the tables that were looked
+    through, so these are cited: the row of their names where the document has it, else the names.
     """
     said = words(language)
     figures: Sequence[Figure] = [Figure(unit=unit, amount=bool(unit)) for unit in result.units]
@@ -87,8 +88,10 @@ def sentences(
     shared = result.truncated and cut is not None and len(result.rows) == cut
     more = result.truncated and not shared
     subject = read[:1].upper() + read[1:] if read else question.strip().rstrip("?")
+    looked = _looked_through(result, catalog)
     if not result.rows:
-        return [Sentence(text=f"{said['nothing']}: {read or subject}.", citations=())]
+        text = f"{said['nothing']}: {read or subject}."
+        return [Sentence(text=text, citations=tuple(_cited(result.basis, looked, quote)))]
     several = len(result.rows) > 1
     most = _LISTED if len(heads) <= 2 else _FIRST
     first = result.rows if len(result.rows) <= most and not more else result.rows[:_FIRST]
@@ -102,7 +105,7 @@ def sentences(
         return []
     if shared:
         tail += f" ({said['shared']})"
-    return [Sentence(text=f"{subject}: {tail}.", citations=tuple(_cited(result.basis, quote)))]
+    return [Sentence(text=f"{subject}: {tail}.", citations=tuple(_cited(result.basis, looked, quote)))]
 
 
 def _line(
@@ -199,8 +202,16 @@ def _told(value: float, text: str, exact: float) -> bool:
 # --- citations ----------------------------------------------------------------------------------
 
 
-def _cited(tables: Sequence[BasisTable], quote: Quote | None) -> list[Citation]:
-    """At most five rows: those of the first table, one of each other."""
+def _looked_through(result: TableResult, catalog: Catalog) -> list[Table]:
+    """The tables of a query that rests on no row of any."""
+    if not result.sql or any(t.rows for t in result.basis):
+        return []
+    read = check(result.sql, catalog).tables
+    return [t for name in read if (t := catalog.table(name)) is not None]
+
+
+def _cited(tables: Sequence[BasisTable], looked: Sequence[Table], quote: Quote | None) -> list[Citation]:
+    """At most five rows: those of the first table, one of each other; where there are none, the tables."""
     several = [t for t in tables if t.rows]
     found: list[Citation] = []
     for n, table in enumerate(several[:_CITED]):
@@ -217,4 +228,9 @@ def _cited(tables: Sequence[BasisTable], quote: Quote | None) -> list[Citation]:
             found.append(
                 there or Citation(document=table.document, passage="", locator=row.locator, quote=cells)
             )
+    for of in looked[:_CITED]:
+        place = Locator(sheet=of.sheet, table=of.name)
+        names = "; ".join(c.name for c in of.columns)
+        there = quote(of.document, place) if quote is not None else None
+        found.append(there or Citation(document=of.document, passage="", locator=place, quote=names))
     return found

@@ -55,12 +55,18 @@ _MEANINGS = {
     400: "Something of the request cannot be done.",
     401: "A key is needed, or this one is unknown or revoked.",
     403: "The key's role or labels do not suffice.",
-    404: "There is no such thing.",
+    404: "There is no such thing, or not for this key.",
+    408: "The body came too slowly.",
     409: "Something else is under way, or stands against it.",
     413: "The body is too large.",
+    415: "This kind of content is not read, or there is none of it to show.",
+    421: "This server is not reached by that name.",
     422: "The request has another form than described.",
     429: "Too many questions are waiting.",
+    501: "A package that this needs is not installed.",
+    502: "A model at another address failed.",
     503: "It cannot be answered now.",
+    504: "It took too long.",
 }
 
 
@@ -159,9 +165,11 @@ def install(app: FastAPI) -> None:
         return response(unreadable(error))
 
     @app.exception_handler(HTTPException)
-    async def known(_: Request, error: HTTPException) -> JSONResponse:
+    async def known(request: Request, error: HTTPException) -> JSONResponse:
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code)
         headers = dict(error.headers) if error.headers else None
+        if error.status_code == 405:
+            headers = {"Allow": ", ".join(_methods(app, request.url.path)) or "GET"}
         return response(ApiError(error.status_code, f"{error.detail}.", code, headers=headers))
 
     @app.exception_handler(Exception)
@@ -174,6 +182,16 @@ def install(app: FastAPI) -> None:
         route = getattr(request.scope.get("route"), "path", None)  # a path may hold the name of a document
         log.error("unexpected %s at %s", type(error).__name__, where, extra={"route": route})
         return response(ApiError(500, "A fault of Loresmith: its log says where.", "internal_error"))
+
+
+def _methods(app: FastAPI, path: str) -> list[str]:
+    """What may be done with this path; a router alone names the methods of the first route that it fits."""
+    found: set[str] = set()
+    for template, methods in app.openapi()["paths"].items():
+        pieces = re.split(r"\{\w+\}", template)
+        if re.fullmatch(".+".join(map(re.escape, pieces)), path):
+            found.update(method.upper() for method in methods)
+    return sorted(found)
 
 
 def unreadable(error: RequestValidationError) -> ApiError:

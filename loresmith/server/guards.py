@@ -286,8 +286,10 @@ class Records:
 
 def _route(scope: Scope) -> str:
     """The route's pattern: a path may hold the name of a document."""
-    route = scope.get("route")
-    return str(getattr(route, "path", "") or "other")
+    route = str(getattr(scope.get("route"), "path", "") or "other")
+    # A router within a router names its routes without what stands before them.
+    within = scope["path"].startswith("/api/") and route.startswith("/") and not route.startswith("/api/")
+    return f"/api{route}" if within else route
 
 
 def _check_length(headers: Headers, limit: int) -> None:

@@ -249,7 +249,7 @@ def _read(place: Path, name: str, *, steps: bool) -> Job:
         failed = {
             "kind": "Interrupted",
             "problem": f"Its process was ended from outside (signal {-end['status']}).",
-            "remedy": "This is what happens where memory runs out; what is finished is kept.",
+            "remedy": "So it is where memory runs out. It goes on from what was kept last.",
         }
     if state == "failed" and failed is None:
         # A sync that could not read one of its sources has a result and a remark beside it.

@@ -205,8 +205,8 @@ def bounded(engine: Engine, arm: Arm | None, wanted: int | None) -> int | None:
 
 
 def usage(answers: list[Finished]) -> dict[str, int]:
-    read = sum(one.answer.tokens.get("prompt", 0) for one in answers)
-    written = sum(one.answer.tokens.get("answer", 0) for one in answers)
+    read = sum(one.answer.usage[0] for one in answers)
+    written = sum(one.answer.usage[1] for one in answers)
     return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
 
 

@@ -12,10 +12,13 @@ from parsing.make import cells, xlsx
 
 from loresmith import workspace as folders
 from loresmith.dataset import store as datasets
+from loresmith.dataset.queries import pair
 from loresmith.errors import DatasetError
 from loresmith.evaluation.comparison import heldout, leakage, prepare, questions, store, strata
 from loresmith.evaluation.comparison.values import Question
 from loresmith.expert import Workspace
+
+COUNT = "SELECT COUNT(*) FROM pumps"
 
 
 def write(path: Path, content: str | bytes) -> questions.QuestionFile:
@@ -184,6 +187,9 @@ def test_held_out_questions_are_those_that_never_trained(tmp_path):
         (grounded("How loud is it?", no, "x", "held.md", kind="abstain", fact="i"), "test"),
         (grounded("How tall is it?", no, "x", "held.md", kind="abstain", fact="j", value="2 m"), "test"),
         (closed("Which colour?", "It is blue.", **gone, fact="k", value="blue"), "test"),
+        (pair("How many pumps are there?", COUNT, **held, value="12", origin="import:pairs.jsonl#1"), "test"),
+        (pair("How many sites are there?", COUNT, **held, value="3", origin="query:held.md"), "test"),
+        (pair("Which pumps are there?", COUNT, **held, origin="import:pairs.jsonl#2"), "test"),
     ]
     folder = folders.create(tmp_path / "plant", {"model.name": "none"})
     with Workspace(folder, embedder=HashEmbedder()) as workspace:
@@ -201,6 +207,7 @@ def test_held_out_questions_are_those_that_never_trained(tmp_path):
             "How heavy is the other?": ("indexed", ("4 kg",)),
             "What weighs 4 kg?": ("indexed", ("The other weighs 4 kg.",)),
             "How loud is it?": ("unanswerable", None),
+            "How many pumps are there?": ("tables", ("12",)),
         }
         assert [r.reason for r in found.removed] == [
             "its document gone.md changed since the question was made"

@@ -20,7 +20,17 @@ from loresmith.answering import unaided
 from loresmith.dataset import store as datasets
 from loresmith.dataset.example import Example
 from loresmith.errors import DatasetError, ModelError, StorageError, UsageError
-from loresmith.evaluation.comparison import controls, costs, prepare, questions, run, scores, store, strata
+from loresmith.evaluation.comparison import (
+    controls,
+    costs,
+    prepare,
+    questions,
+    run,
+    scores,
+    store,
+    strata,
+    tally,
+)
 from loresmith.evaluation.comparison.values import Question
 from loresmith.expert import Workspace
 from loresmith.models.fake import FakeModel
@@ -140,6 +150,25 @@ def test_every_arm_and_control_is_asked_the_same_questions(plant, tmp_path):
     assert (by_arm["both"]["adapter"], by_arm["oracle"]["adapter"]) == ("lora-0123abcd", None)
     assert [h["document"] for h in by_arm["oracle"]["hits"]] == ["p-200.md"]
     assert by_arm["format"]["hits"] == []
+
+
+def test_the_oracle_rests_on_the_gold_passages_and_asks_no_table(plant, tmp_path):
+    (tmp_path / "docs" / "pumps.csv").write_text(
+        "Pump,Site\nA-1,Basel\nA-2,Lyon\nA-3,Lyon\n", encoding="utf-8"
+    )
+    plant.sync()
+    asked = {"id": "t", "question": "How many pumps are in Lyon?", "answer": "2", "documents": ["pumps.csv"]}
+    folder = compare(plant, tmp_path, [*ROWS, asked])
+    told = {r.arm: r.answer for r in store.records(folder) if r.question == "t"}
+    assert told["rag"]["via"] == "tables"
+    assert told["oracle"]["via"] == "passages"
+    assert {hit["document"] for hit in told["oracle"]["hits"]} == {"pumps.csv"}
+    # What tables answered says nothing of retrieval.
+    by_id = {q.id: q for q in store.questions(folder)}
+    board = tally.Board(scores.score(by_id[r.question], r) for r in store.records(folder))
+    test = tally.Test(seed=0, resamples=50)
+    whole, part = (board.beside("oracle", "rag", test, without) for without in ((), {"t"}))
+    assert (whole.contender.n, part.contender.n) == (4, 3)
 
 
 def test_the_same_comparison_again_asks_nothing_and_another_one_is_another(plant, tmp_path):
@@ -367,7 +396,7 @@ def test_an_even_sample_keeps_every_stratum():
     assert len(prepare.sample(asked, 1, 0)) == 1
 
 
-def test_the_general_questions_are_answered_by_their_own_answers():
+def test_the_general_by_idare_answered_by_their_own_answers():
     asked = prepare.shipped(1000, 0)
     assert len(asked) >= 60
     assert len({q.question for q in asked}) == len({q.id for q in asked}) == len(asked)

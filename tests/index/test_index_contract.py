@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -287,3 +289,31 @@ def test_the_vector_index_keeps_recall_and_filters(store: Store, monkeypatch: py
 def test_labels_are_kept_as_one_canonical_string(store: Store) -> None:
     put(store, [passage("x", labels=("b", "a", "b"))])
     assert store.get(store.ids())[0].labels == tuple(json.loads('["a", "b"]'))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are listed by Linux")
+def test_a_reader_that_lives_through_many_syncs_keeps_few_files_open(
+    store: Store, opened: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loresmith.index.lance.RENEWED_AFTER", 3)
+    # So many words that the engine keeps the file of their postings open.
+    words = [" ".join(f"w{n * number % 997}" for number in range(80)) for n in range(30)]
+    put(store, [passage(f"pump {n} {words[n]}", document=f"old {n}.txt") for n in range(30)])
+    store.optimize()
+    reader = opened("cosine")
+    most = 0
+    for number in range(20):
+        writer = opened("cosine")  # another process, each time
+        put(writer, [passage(f"pump {number}", document=f"{number}.txt")])
+        writer.optimize()
+        writer.close()
+        assert len(reader.search_text("pump", 100, Filter())) == 30 + number + 1
+        most = max(most, sum("_indices" in path for path in files_held()))
+    reader.close()
+    assert most < 15
+
+
+def files_held() -> Iterator[str]:
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # the one with which the folder was just listed
+            yield os.readlink(f"/proc/self/fd/{name}")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +37,15 @@ def copied(model_files, tmp_path):
     copy = tmp_path / "model"
     shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(".*"))
     return copy
+
+
+def test_the_engine_reports_to_nobody(tmp_path):
+    """What onnxruntime counts for its makers begins with a name for this machine, kept in the cache."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    program = "from loresmith.models import embedders; embedders.onnxruntime.SessionOptions()"
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=120)
+    assert [path for path in tmp_path.rglob("*") if "onnx" in path.name] == []
 
 
 @pytest.mark.models

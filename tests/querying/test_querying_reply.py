@@ -10,7 +10,9 @@ from helpers import HashEmbedder
 
 from loresmith import workspace as folders
 from loresmith.expert import Workspace
+from loresmith.models.fake import FakeModel
 from loresmith.querying import rules
+from loresmith.server.citing import Footnotes
 from loresmith.state import State, learning
 from loresmith.tables.profile import written_here
 from loresmith.types import Filter, Sentence
@@ -218,3 +220,50 @@ def test_a_correction_of_a_follow_up_teaches_the_whole_question(plant: Workspace
     with State.open(plant.folder.state_path) as state:
         (row,) = learning.feedback(state)
     assert row.payload["question"] == "How many pumps are at the site Basel?"
+
+
+NOTHING = [
+    "Which pumps have a power over 500 kW?",  # no row
+    "How many pumps have a power over 500 kW?",  # 0
+    "What is the total power of the pumps with a power over 500 kW?",  # no value
+]
+
+
+@pytest.mark.parametrize("question", NOTHING)
+def test_what_rests_on_no_row_cites_the_table_that_was_looked_through(
+    question: str, plant: Workspace
+) -> None:
+    answer = plant.ask(question)
+    assert not answer.abstained
+    assert answer.via == "tables"
+    assert answer.result is not None
+    assert "500 kW" in answer.answer  # what was asked
+    (cited,) = answer.sentences[0].citations
+    assert cited.document == "pumps.csv"
+    passage = plant.expert().passages([cited.passage])[0]
+    assert cited.quote in passage.text
+    assert cited.quote.startswith("Pump")
+    told = answer.to_dict()
+    assert told["result"]["sql"].startswith("SELECT")
+    assert told["sentences"][0]["citations"][0]["quote"] == cited.quote
+    footnotes = Footnotes()
+    text, _ = footnotes.sentence(answer.sentences[0])
+    assert text.endswith("[^1]")
+    assert "pumps.csv" in footnotes.rest()
+
+
+def test_a_refused_query_is_counted_where_passages_have_the_last_word(plant: Workspace) -> None:
+    question = "How many of the pumps we run does the site Lyon hold?"
+    plant._model = FakeModel(["SELECT weight FROM pumps", "SELECT weight FROM pumps"])
+    refused = plant.ask(question)
+    assert refused.via == "passages"
+    assert [d.text for d in refused.dropped] == ["SELECT weight FROM pumps"] * 2
+    assert refused.tokens["query"] > 0
+    assert refused.tokens["query_prompt"] > 400  # both prompts: the tables are in them
+    plant._model = FakeModel(["SELECT COUNT(*) FROM pumps WHERE site = 'Lyon'"])
+    found = plant.ask(question)
+    assert found.result is not None
+    assert found.result.by == "model"
+    assert found.usage == (found.tokens["query_prompt"], found.tokens["query"])
+    assert found.tokens["answer"] == 0  # a limit of the answer's length has nothing to do with it
+    assert plant.ask("How many pumps are at the site Lyon?").usage == (0, 0)  # by code

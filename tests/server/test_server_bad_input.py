@@ -145,6 +145,19 @@ def test_paths_that_play_tricks_find_nothing(client: TestClient, root: Path) -> 
     assert sorted(path for path in root.rglob("*") if path.is_file()) == before
 
 
+def test_the_description_tells_how_refusals_look(client: TestClient) -> None:
+    described = client.get("/openapi.json").json()["paths"]
+    for path, methods in described.items():
+        for method, told in methods.items():
+            refusals = {s: r for s, r in told["responses"].items() if int(s) >= 400}
+            kinds = {kind for r in refusals.values() for kind in r.get("content", {})}
+            assert kinds <= {"application/json"}, (method, path)
+            assert path in ("/healthz", "/readyz") or {"401", "403", "503"} <= set(refusals), path
+    answer = client.request("PUT", "/api/documents")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+    assert complaint(answer)["code"] == "method_not_allowed"
+
+
 MULTIPART = [
     b"",
     b"--x",

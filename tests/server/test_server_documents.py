@@ -244,7 +244,8 @@ def test_sources_come_and_go(serve: Serve, tmp_path: Path) -> None:
 
 
 NO_SOURCES = {
-    "../nowhere": 400,
+    "../nowhere": 404,
+    "x" * 500: 422,  # longer than a name may be
     "ftp://example.org/x": 422,
     "sqlite:///x.db": 422,
     ".loresmith": 422,

@@ -9,164 +9,144 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi.routing import APIRoute
-from helpers import HashEmbedder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from serving import Serve
+from leaking import (
+    DRAWN,
+    LABELS,
+    ROWS,
+    SETS,
+    World,
+    amounts,
+    answer_in,
+    canary,
+    check,
+    column,
+    document_of,
+    leaks,
+    made,
+    not_for,
+    table_of,
+)
 from starlette.testclient import TestClient
 
-from loresmith import workspace as folders
-from loresmith.expert import Workspace
-from loresmith.models.fake import FakeModel
-from loresmith.types import Message
-
 TRIES = int(os.environ.get("LORESMITH_LEAK_TRIES", "150"))
-
-LABELS = ("hr", "lab", "board")
-SETS: tuple[tuple[str, ...], ...] = ((), ("hr",), ("lab",), ("hr", "lab"), ("board", "hr", "lab"))
-"""The label sets of the documents."""
-OPEN = {"/healthz", "/readyz", "/mcp"}
-"""Routes that answer without a key (the first two tell nothing), or are tried in a test of their own."""
-
-
-def canary(labels: Sequence[str]) -> str:
-    return "canary" + "".join(label.capitalize() for label in labels) + "Zq"
-
-
-def document_of(labels: Sequence[str]) -> str:
-    return "paper-" + ("-".join(labels) or "open") + ".md"
-
-
-def text_of(labels: Sequence[str]) -> str:
-    word = canary(labels)
-    return (
-        f"# Paper {word}\n\nThe secret codeword of the {word} vault is {word}-4711.\n\n"
-        f"The torque of the {word} valve is {30 + len(labels)} Nm.\n"
-    )
-
-
-@dataclass
-class World:
-    """A served workspace with a canary under each label set, and what its model was shown."""
-
-    serve: Serve
-    client: TestClient
-    prompts: list[str] = field(default_factory=list)
-    passages: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
-    keys: dict[tuple[str, tuple[str, ...]], dict[str, str]] = field(default_factory=dict)
-
-    def key(self, role: str, labels: Sequence[str]) -> dict[str, str]:
-        name = f"{role}-{'-'.join(labels)}"
-        if (role, tuple(labels)) not in self.keys:
-            self.keys[role, tuple(labels)] = self.serve.key(name, role, labels)  # type: ignore[arg-type]
-        return self.keys[role, tuple(labels)]
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    root = tmp_path_factory.mktemp("leaks")
-    folder = folders.create(root / "plant", {"model.name": "none", "parsing.workers": 1})
-    with Workspace(folder, embedder=HashEmbedder()) as workspace:
-        for labels in SETS:
-            place = root / ("docs-" + ("-".join(labels) or "open"))
-            place.mkdir()
-            (place / document_of(labels)).write_text(text_of(labels), encoding="utf-8")
-            workspace.add(str(place), labels=labels)
-        workspace.sync()
-        hits = {labels: workspace.search(canary(labels), 50) for labels in SETS}
-    with ExitStack() as stack:
-        serve = Serve(root / "plant", stack)
-        prompts: list[str] = []
-
-        def parrot(messages: Sequence[Message]) -> str:
-            """A model that says whatever it is shown."""
-            shown = "\n".join(message["content"] for message in messages)
-            prompts.append(shown)
-            said = re.findall(r"The secret codeword[^.]*\.", shown)
-            return " ".join(said) or shown[-400:]
-
-        serve.key("olga", "owner")
-        found = World(serve, serve(FakeModel(parrot), overrides={"server.queue": 500}), prompts)
-        for labels, some in hits.items():
-            found.passages[labels] = [h.passage.id for h in some if h.passage.document == document_of(labels)]
+    with made(tmp_path_factory.mktemp("leaks")) as found:
         yield found
-
-
-def not_for(held: Sequence[str]) -> list[tuple[str, ...]]:
-    return [labels for labels in SETS if not set(labels) <= set(held)]
-
-
-def check(world: World, held: Sequence[str], sent: str, answers: Sequence[str]) -> None:
-    """No answer holds a canary that is not for who holds `held`, but where it was in the request."""
-    for labels in not_for(held):
-        word = canary(labels)
-        for body in answers:
-            rest = body.replace(sent, "") if sent else body
-            assert f"{word}-4711" not in rest, f"{labels} leaked to {held}"
-            if word not in sent:
-                assert word not in rest, f"{labels} leaked to {held}"
-            name = document_of(labels)
-            if name not in sent:
-                assert name not in rest, f"{name} leaked to {held}"
 
 
 # --- every route by every kind of key ---------------------------------------------------------------
 
+DECISIONS = {
+    # Without a key; they tell nothing of the workspace.
+    "open": "GET /healthz|GET /readyz|GET /openapi.json|GET /|GET /page/{name:path}",
+    # Each shows or takes only what the key's labels allow.
+    "reader": "GET /v1/models|GET /v1/models/{name}|POST /v1/chat/completions|POST /v1/embeddings|"
+    "POST /v1/responses|GET /api/status|GET /api/documents|GET /api/search|GET /api/similar|"
+    "GET /api/source/{passage}|GET /api/tables|GET /api/row|GET /api/page/{document}/{page}.png|"
+    "POST /api/ask|POST /api/feedback|POST /mcp",
+    "editor": "GET /metrics|POST /api/documents|DELETE /api/documents/{document}",
+    # Editors who hold every label there is.
+    "whole": "GET /api/jobs|POST /api/jobs|GET /api/jobs/{job}|DELETE /api/jobs/{job}|"
+    "GET /api/jobs/{job}/events|GET /api/datasets|GET /api/datasets/current|POST /api/datasets/rows|"
+    "GET /api/plan|GET /api/adapters|GET /api/adapters/{adapter}|DELETE /api/adapters/{adapter}|"
+    "POST /api/adapters/use|GET /api/reports|GET /api/reports/{report}|POST /api/reports/{report}/ticket|"
+    "GET /api/reports/{report}/report.html|GET /api/releases|POST /api/releases|"
+    "POST /api/releases/rollback",
+    "owner": "POST /api/sources|DELETE /api/sources|GET /api/settings|POST /api/settings|GET /api/doctor",
+}
+DECIDED = {route: who for who, listed in DECISIONS.items() for route in listed.split("|")}
+"""Every route there is, and who may have it. A new one is decided on here, or the test below fails."""
 
-def routes(client: TestClient) -> list[tuple[str, str]]:
-    """(method, path) of every route there is, with something in the place of what a path leaves open."""
-    app: Any = client.app
+
+def leaves(routes: Any) -> Iterator[Any]:
+    for route in routes:
+        inner = getattr(route, "original_router", None)
+        yield from leaves(inner.routes) if inner is not None else [route]
+
+
+def routes(client: TestClient, *, who: str = "") -> list[tuple[str, str]]:
+    """(method, path) of every route for keys, with something in the place of what a path leaves open."""
     found = []
-    for path, methods in app.openapi()["paths"].items():
-        filled = re.sub(r"\{page\}", "1", path)
-        filled = re.sub(r"\{document\}", document_of(("hr",)), filled)
-        filled = re.sub(r"\{[^}]*\}", "x", filled)
-        found += [(method.upper(), filled) for method in methods]
+    for route, decided in DECIDED.items():
+        method, path = route.split()
+        if decided == "open" or (who and who != decided):
+            continue
+        path = path.replace("{page}", "1").replace("{document}", document_of(("hr",)))
+        found.append((method, re.sub(r"\{[^}]*\}", "x", path)))
     return sorted(found)
 
 
-def call(client: TestClient, method: str, path: str, headers: dict[str, str]) -> Any:
-    params = {"q": "canary", "document": document_of(("hr",)), "uri": "x"}
-    body: Any = {"json": {}} if method in ("POST", "PUT", "PATCH") else {}
+BODIES: dict[str, dict[str, Any]] = {
+    "/api/jobs": {"kind": "sync"},
+    "/api/datasets/rows": {"id": "x", "verdict": "accept"},
+    "/api/adapters/use": {"id": "x"},
+    "/api/ask": {"question": "canary"},
+    "/api/feedback": {"answer": "x", "question": "canary", "text": "canary", "verdict": "rejected"},
+    "/api/sources": {"uri": "."},
+    "/v1/chat/completions": {"model": "loresmith", "messages": [{"role": "user", "content": "canary"}]},
+    "/v1/responses": {"model": "loresmith", "input": "canary"},
+    "/v1/embeddings": {"model": "loresmith-embed", "input": "canary"},
+}
+
+
+def call(client: TestClient, method: str, path: str, headers: dict[str, str], **more: str) -> Any:
+    params = {"q": "canary", "document": document_of(("hr",)), "uri": "x", **more}
+    body: Any = {"json": BODIES.get(path, {})} if method == "POST" else {}
     return client.request(method, path, params=params, headers=headers, **body)
 
 
-def test_the_routes_are_all_there(world: World) -> None:
+def test_every_route_is_decided_on(world: World) -> None:
     app: Any = world.client.app
-    declared = {r.path for r in app.routes if isinstance(r, APIRoute) and r.include_in_schema}
-    assert len(routes(world.client)) >= 30
-    assert all(path.startswith(("/api", "/v1", "/healthz", "/readyz", "/metrics")) for path in declared)
+    told = {f"{m.upper()} {path}" for path, methods in app.openapi()["paths"].items() for m in methods}
+    assert len(told) >= 40
+    # What the description leaves out stands among the routes themselves.
+    there = list(leaves(app.routes))
+    described = [route for route in there if getattr(route, "include_in_schema", False)]
+    assert len(described) == len(told)
+    hidden = {route.path for route in there if not getattr(route, "include_in_schema", False)}
+    assert told | {f"GET {path}" for path in hidden - {"/mcp"}} | {"POST /mcp"} == set(DECIDED)
 
 
-@pytest.mark.parametrize("kind", ["no key", "foreign key", "revoked key", "no bearer", "empty"])
+@pytest.mark.parametrize(
+    "kind", ["no key", "foreign key", "revoked key", "no bearer", "empty", "ticket", "hash"]
+)
 def test_without_a_key_of_this_workspace_every_route_is_shut(world: World, kind: str) -> None:
+    kept = json.loads((world.serve.root / ".loresmith" / "keys.json").read_text())["keys"][0]
     headers = {
-        "no key": {},
         "foreign key": {"Authorization": "Bearer lore_" + "A" * 43},
         "no bearer": {"Authorization": "Basic b3duZXI6b3duZXI="},
         "empty": {"Authorization": "Bearer "},
-        "revoked key": {},
-    }[kind]
+        "hash": {"Authorization": f"Bearer {kept['hash']}"},  # of a stolen file
+    }.get(kind, {})
     if kind == "revoked key":
         headers = world.serve.key("gone", "owner")
         assert world.client.get("/api/status", headers=headers).status_code == 200
         world.serve.revoke("gone")
     for method, path in routes(world.client):
-        if path in OPEN:
-            continue
-        answer = call(world.client, method, path, headers)
-        assert answer.status_code == 401, (method, path, answer.status_code)
+        answer = call(world.client, method, path, headers, **({"ticket": "x"} if kind == "ticket" else {}))
+        shut = 410 if kind == "ticket" and path.endswith("report.html") else 401
+        assert answer.status_code == shut, (method, path, answer.status_code)
         assert set(answer.json()) == {"error"}
-        check(world, (), "", [answer.text])
-    assert world.client.post("/mcp", json={}, headers=headers).status_code == 401
+        check((), "", [answer.text])
+    for path in ("/api/no-such-route", "/v1/files", "/api/documents/../documents", "/metrics/x"):
+        assert world.client.get(path, headers=headers).status_code == 401
+
+
+def test_open_routes_tell_nothing(world: World) -> None:
+    for path in ("/healthz", "/readyz", "/openapi.json", "/", "/page/js/main.js"):
+        answer = world.client.get(path)
+        check((), "", [answer.text])
+        assert "plant" not in answer.text.replace("plant-", "") or path.startswith(("/page", "/o"))
 
 
 @pytest.mark.parametrize("role", ["reader", "editor"])
@@ -174,51 +154,66 @@ def test_a_key_without_the_label_gets_nothing_of_it_from_any_route(world: World,
     for held in ((), ("lab",), ("hr", "lab")):
         headers = world.key(role, held)
         for method, path in routes(world.client):
-            if method == "POST" and path == "/api/jobs":
+            if path == "/mcp":
                 continue
             answer = call(world.client, method, path, headers)
             assert answer.status_code != 401, (method, path)
             assert answer.status_code < 500, (method, path, answer.text)
-            check(world, held, document_of(("hr",)), [answer.text])
+            check(held, document_of(("hr",)), [answer.text, str(answer.headers)])
 
 
-WHOLE = [
-    ("GET", "/api/jobs"),
-    ("POST", "/api/jobs"),
-    ("GET", "/api/jobs/x"),
-    ("GET", "/api/jobs/x/events"),
-    ("GET", "/api/datasets"),
-    ("GET", "/api/datasets/current"),
-    ("POST", "/api/datasets/rows"),
-    ("GET", "/api/plan"),
-    ("GET", "/api/adapters"),
-    ("GET", "/api/adapters/x"),
-    ("POST", "/api/adapters/use"),
-    ("GET", "/api/reports"),
-    ("GET", "/api/reports/x"),
-    ("GET", "/api/reports/x/report.html"),
-    ("GET", "/api/releases"),
-    ("POST", "/api/releases"),
-    ("POST", "/api/releases/rollback"),
+def test_every_route_is_shut_for_roles_below_its_own(world: World) -> None:
+    for who, shut in {
+        "editor": [world.key("reader", LABELS)],
+        # What holds everything at once: also for editors who lack a single label.
+        "whole": [world.key("reader", LABELS), world.key("editor", ()), world.key("editor", ("hr", "lab"))],
+        "owner": [world.key("reader", LABELS), world.key("editor", LABELS)],
+    }.items():
+        for method, path in routes(world.client, who=who):
+            for headers in shut:
+                answer = call(world.client, method, path, headers)
+                assert answer.status_code == 403, (method, path, answer.text)
+                assert answer.json()["error"]["code"] in ("role", "label")
+    for path in ("/api/jobs", "/api/datasets", "/api/adapters", "/api/reports", "/api/releases"):
+        assert world.client.get(path, headers=world.key("editor", LABELS)).status_code == 200
+
+
+HIDDEN = [
+    ("GET", "/api/source/{passage}"),
+    ("GET", "/api/similar?document={document}"),
+    ("GET", "/api/similar?document={table}"),
+    ("GET", "/api/tables?document={table}"),
+    ("GET", "/api/row?document={table}&row=2"),
+    ("GET", "/api/row?document={document}&start=0"),
+    ("GET", "/api/page/{document}/1.png"),
+    ("GET", "/api/page/{drawn}/1.png"),
+    ("DELETE", "/api/documents/{document}"),
+    ("DELETE", "/api/documents/{table}"),
 ]
 
 
-def test_what_holds_everything_is_for_editors_who_hold_every_label(world: World) -> None:
-    bodies = {
-        "/api/jobs": {"kind": "sync"},
-        "/api/datasets/rows": {"id": "x", "verdict": "accept"},
-        "/api/adapters/use": {"id": "x"},
+@pytest.mark.parametrize(("method", "path"), HIDDEN)
+def test_what_is_hidden_is_as_if_it_were_not_there(world: World, method: str, path: str) -> None:
+    """Status, headers and words are those of a name that never was."""
+    hidden = {
+        "passage": world.passages["hr",][0],
+        "document": document_of(("hr",)),
+        "table": table_of(("hr",)),
+        "drawn": DRAWN,
     }
-    shut = [world.key("reader", LABELS), world.key("editor", ()), world.key("editor", ("hr", "lab"))]
-    for method, path in WHOLE:
-        for headers in shut:
-            answer = world.client.request(
-                method, path, headers=headers, **({"json": bodies.get(path, {})} if method == "POST" else {})
-            )
-            assert answer.status_code == 403, (method, path, answer.text)
-            assert answer.json()["error"]["code"] in ("role", "label")
-    for path in ("/api/jobs", "/api/datasets", "/api/adapters", "/api/reports", "/api/releases"):
-        assert world.client.get(path, headers=world.key("editor", LABELS)).status_code == 200
+    nowhere = {what: name[:-6] + "zzz" + name[-3:] for what, name in hidden.items()}
+    for headers in (world.key("editor", ()), world.key("editor", ("lab",))):
+        seen = [
+            world.client.request(method, path.format(**names), headers=headers) for names in (hidden, nowhere)
+        ]
+        for answer, names in zip(seen, (hidden, nowhere), strict=True):
+            assert answer.status_code == 404
+            kept = {k: v for k, v in answer.headers.items() if k != "x-request-id"}
+            text = answer.text
+            for name in names.values():
+                text = text.replace(name, "NAME")
+            answer.told = (text, kept)  # type: ignore[attr-defined]
+        assert seen[0].told == seen[1].told  # type: ignore[attr-defined]
 
 
 # --- canaries, asked for by every face ---------------------------------------------------------------
@@ -237,12 +232,45 @@ WORDINGS = st.sampled_from(
         "*",
         'label:hr OR label:lab OR access:["hr"] {}',
         "' OR 1=1 -- {}",
+        # Of tables: by names, by columns, by figures, with words misspelt, joined to what may be seen.
+        "What is the amount of {} pump 3?",
+        "What is the {column} of {} pump 3?",
+        "How many parts are there in Hall 1?",
+        "How many rows are in {table}?",
+        "What is the total amount by site?",
+        "What is the total amount of {table} by site?",
+        "Which part has the highest amount?",
+        "Which parts have an amount over 1000?",
+        "What is the {column} of the part with the highest amount?",
+        "Show all columns of {table}.",
+        "List the {column} of every part together with the amount of stock open by site.",
+        "What is the amount of {misspelt} pump 3?",
+        "What is the {misspelt_column} of pump 3?",
+        "SELECT * FROM {sql}",
+        "SELECT name FROM sqlite_master",
+        "SELECT a.amount FROM stock_open a JOIN {sql} b ON a.site = b.site",
+        "And in Hall 2?",
+        "How many?",
     ]
 )
 FACES = st.sampled_from(
-    ["search", "dense", "text", "similar", "source", "page", "ask", "base", "chat", "openai", "stream", "mcp",
-     "mcp-ask", "mcp-source", "mcp-similar", "documents", "status", "embeddings", "delete", "feedback"]
+    ["search", "dense", "text", "similar", "source", "page", "ask", "base", "chat", "chat-again", "openai",
+     "stream", "json", "responses", "responses-stream", "models", "mcp", "mcp-ask", "mcp-source",
+     "mcp-similar", "mcp-tools", "documents", "status", "embeddings", "delete", "feedback", "own-feedback",
+     "tables", "row", "metrics", "whole"]
 )  # fmt: skip
+
+
+def worded(wording: str, wanted: tuple[str, ...]) -> str:
+    word, name = canary(wanted), column(wanted)
+    return wording.format(
+        word,
+        column=name,
+        misspelt=word[:-2] + "qz",
+        misspelt_column=name[:-2] + "xq",
+        table=table_of(wanted)[:-4].replace("-", " "),
+        sql=table_of(wanted)[:-4].replace("-", "_"),
+    )
 
 
 def mcp_call(tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -260,7 +288,7 @@ def asked(
     world: World, face: str, question: str, wanted: tuple[str, ...], headers: dict[str, str]
 ) -> list[str]:
     """What this face answers to this wish."""
-    client, document = world.client, document_of(wanted)
+    client, document, table = world.client, document_of(wanted), table_of(wanted)
     passages = world.passages[wanted]
     accept = {"Accept": "application/json, text/event-stream"} | headers
     if face in ("search", "dense", "text"):
@@ -269,22 +297,34 @@ def asked(
     if face == "similar":
         return [
             client.get("/api/similar", params={"document": d, "k": 50}, headers=headers).text
-            for d in (document, document_of(()))
+            for d in (document, table, document_of(()), table_of(()))
         ]
     if face == "source":
         return [client.get(f"/api/source/{p}", headers=headers).text for p in passages]
     if face == "page":
-        return [client.get(f"/api/page/{document}/1.png", headers=headers).text]
-    if face in ("ask", "base", "chat"):
-        more = {"arm": "base"} if face == "base" else {"chat": "shared"} if face == "chat" else {}
+        return [client.get(f"/api/page/{d}/1.png", headers=headers).text for d in (document, DRAWN)]
+    if face in ("tables", "row"):
+        places: list[dict[str, Any]] = [{}] if face == "tables" else [{"row": 3}, {"start": 0}, {"key": "3"}]
+        return [
+            client.get(f"/api/{face}", params={"document": d, **p}, headers=headers).text
+            for p in places
+            for d in (table, table_of(()))
+        ]
+    if face in ("ask", "base", "chat", "chat-again"):
+        more = {"arm": "base"} if face == "base" else {"chat": "shared"} if face.startswith("chat") else {}
+        bodies: list[dict[str, Any]] = [more, {**more, "documents": [document, table]}]
         return [
             client.post("/api/ask", json={"question": question, **body}, headers=headers).text
-            for body in (more, {**more, "documents": [document]})
+            for body in bodies * (2 if face == "chat-again" else 1)
         ]
-    if face in ("openai", "stream"):
+    if face in ("openai", "stream", "json"):
         messages = [{"role": "user", "content": question}]
         body = {"model": "loresmith", "messages": messages, "stream": face == "stream"}
-        return [client.post("/v1/chat/completions", json=body, headers=headers).text]
+        form = {"response_format": {"type": "json_object"}} if face == "json" else {}
+        return [client.post("/v1/chat/completions", json=body | form, headers=headers).text]
+    if face.startswith("responses"):
+        body = {"model": "loresmith", "input": question, "stream": face == "responses-stream"}
+        return [client.post("/v1/responses", json=body, headers=headers).text]
     if face == "mcp":
         return [client.post("/mcp", **mcp_call("search", {"query": question, "k": 50}), headers=accept).text]
     if face == "mcp-ask":
@@ -293,23 +333,38 @@ def asked(
         calls = [mcp_call("open_source", {"passage": p}) for p in passages]
         return [client.post("/mcp", **one, headers=accept).text for one in calls]
     if face == "mcp-similar":
-        return [client.post("/mcp", **mcp_call("similar", {"document": document}), headers=accept).text]
+        calls = [mcp_call("similar", {"document": d}) for d in (document, table)]
+        return [client.post("/mcp", **one, headers=accept).text for one in calls]
+    if face == "mcp-tools":
+        listed = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+        return [client.post("/mcp", json=listed, headers=accept).text]
     if face == "embeddings":
-        body = {"model": "loresmith", "input": question}
+        body = {"model": "loresmith-embed", "input": question}
         return [client.post("/v1/embeddings", json=body, headers=headers).text]
     if face == "delete":
-        return [client.delete(f"/api/documents/{document}", headers=headers).text]
+        return [client.delete(f"/api/documents/{d}", headers=headers).text for d in (document, table)]
     if face == "feedback":
         return [given_away(world, question, headers)]
-    return [client.get(f"/api/{face}", headers=headers).text]
+    if face == "own-feedback":
+        body = {"answer": "x", "question": question, "text": question, "verdict": "rejected"}
+        body["passages"] = body["cited"] = passages
+        return [client.post("/api/feedback", json=body, headers=headers).text]
+    if face == "whole":
+        return [client.get(path, headers=headers).text for path in WHOLE]
+    path = {"models": "/v1/models", "metrics": "/metrics"}.get(face, f"/api/{face}")
+    return [client.get(path, headers=headers).text]
+
+
+WHOLE = [
+    f"/api/{what}" for what in ("jobs", "datasets", "datasets/current", "adapters", "reports", "releases")
+]
 
 
 def given_away(world: World, question: str, headers: dict[str, str]) -> str:
     """Feedback on an answer that somebody who holds everything got."""
     owner = world.key("owner", ())
     told = world.client.post("/api/ask", json={"question": question}, headers=owner).text
-    answer = json.loads(told.rpartition("data: ")[2])["id"]
-    body = {"answer": answer, "verdict": "approved"}
+    body = {"answer": answer_in(told)["id"], "verdict": "approved"}
     found = world.client.post("/api/feedback", json=body, headers=headers)
     assert found.status_code == 404
     return found.text
@@ -324,31 +379,58 @@ def given_away(world: World, question: str, headers: dict[str, str]) -> str:
 def test_a_canary_is_told_to_nobody_else(
     world: World, face: str, wording: str, wanted: tuple[str, ...], held: tuple[str, ...]
 ) -> None:
-    question = wording.format(canary(wanted))
-    headers = world.key("editor" if face == "delete" else "reader", held)
+    question = worded(wording, wanted)
+    role = "editor" if face in ("delete", "metrics", "whole") else "reader"
+    headers = world.key(role, held)
     # Whoever holds everything has asked the same before, so that whatever is kept is there to leak.
-    world.client.get("/api/search", params={"q": question}, headers=world.key("owner", ()))
+    before = "chat" if face.startswith("chat") else "ask" if face == "ask" else "search"
+    asked(world, before, question, wanted, world.key("owner", ()))
     world.prompts.clear()
+    sent = " ".join((question, document_of(wanted), table_of(wanted), DRAWN if face == "page" else ""))
     answers = asked(world, face, question, wanted, headers)
-    mine = list(world.prompts) if face != "feedback" else []
-    for body in answers:
-        for labels in not_for(held):
-            assert f"{canary(labels)}-4711" not in body, f"{labels} leaked to {held} by {face}"
-            if labels != wanted:
-                assert canary(labels) not in body.replace("paper-", ""), f"{labels} leaked by {face}"
-                assert document_of(labels) not in body, f"{document_of(labels)} leaked by {face}"
+    check(held, sent, [body.replace(question, "") for body in answers], face)
     # Nor was it shown to the model: what is not in the prompt cannot come out in another way.
-    for labels in not_for(held):
-        assert not any(f"{canary(labels)}-4711" in prompt for prompt in mine), (face, held)
+    if face != "feedback":
+        check(held, sent, [prompt.replace(question, "") for prompt in world.prompts], f"{face}, prompt")
 
 
 def test_the_canaries_can_be_found_by_who_may(world: World) -> None:
     """So that the test above can fail at all."""
-    for face in ("search", "text", "ask", "openai", "mcp", "mcp-ask", "source"):
-        for labels in SETS:
-            question = f"What is the secret codeword of the {canary(labels)} vault?"
-            answers = asked(world, face, question, labels, world.key("reader", labels))
-            assert any(f"{canary(labels)}-4711" in body for body in answers), (face, labels)
+    for face in ("search", "text", "ask", "openai", "responses", "mcp", "mcp-ask", "source", "similar"):
+        for labels in SETS[1:]:
+            question = worded("What is the secret codeword of the {} vault?", labels)
+            seen = " ".join(asked(world, face, question, labels, world.key("reader", labels)))
+            assert f"{canary(labels)}-4711" in seen or face == "similar", (face, labels)
+            assert leaks((), "", seen), (face, labels)
+
+
+FROM_TABLES = {
+    "What is the amount of {} pump 3?": lambda labels: str(amounts(labels)[3]),
+    "What is the {column} of {} pump 3?": lambda labels: f"{canary(labels)}-4711-3",
+    "How many rows are in {table}?": lambda labels: f": {ROWS}.",
+    "What is the total amount of {table} by site?": lambda labels: str(sum(amounts(labels)[::3])),
+}
+
+
+@pytest.mark.parametrize("wording", FROM_TABLES)
+def test_the_tables_answer_who_may(world: World, wording: str) -> None:
+    for labels in SETS[1:]:
+        question = worded(wording, labels)
+        for face in ("ask", "openai", "mcp-ask"):
+            seen = asked(world, face, question, labels, world.key("reader", labels))
+            assert any(FROM_TABLES[wording](labels) in body.replace("\\u00a0", "") for body in seen), (
+                face,
+                question,
+                seen,
+            )
+            for held in SETS:
+                if labels in not_for(held):
+                    world.prompts.clear()
+                    shut = asked(world, face, question, labels, world.key("reader", held))
+                    check(held, f"{question} {table_of(labels)}", [*shut, *world.prompts], face)
+
+
+# --- afterwards --------------------------------------------------------------------------------------
 
 
 def test_after_the_revocation_nothing_more_comes(world: World) -> None:
@@ -374,26 +456,40 @@ def test_after_the_revocation_nothing_more_comes(world: World) -> None:
     revoked.set()
     thread.join()
     assert seen[-1] == 401
-    for face in ("search", "ask", "openai", "source", "mcp", "documents"):
-        for body in asked(world, face, question, ("hr",), headers):
-            assert canary(("hr",)) not in body
+    for face in ("search", "ask", "openai", "responses", "source", "row", "tables", "mcp", "documents"):
+        check((), question, asked(world, face, question, ("hr",), headers), face)
 
 
 def test_no_log_line_holds_a_word_of_a_document(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    question = f"What is the secret codeword of the {canary(('hr',))} vault?"
+    owner = world.key("owner", ())
     with caplog.at_level("DEBUG"):
-        for face in ("search", "ask", "openai", "mcp-ask", "source", "documents"):
-            asked(world, face, question, ("hr",), world.key("owner", ()))
+        for wording in ("What is the secret codeword of the {} vault?", *FROM_TABLES, "SELECT * FROM {sql}"):
+            question = worded(wording, ("hr",))
+            for face in (
+                "search",
+                "ask",
+                "chat",
+                "openai",
+                "responses",
+                "mcp-ask",
+                "source",
+                "row",
+                "documents",
+            ):
+                asked(world, face, question, ("hr",), owner)
     own = [r for r in caplog.records if r.name.startswith("loresmith")]
-    assert not [r for r in own if "4711" in str(r.__dict__)]
+    assert len(own) > 20
+    for record in own:
+        check((), "", [str(record.__dict__)], "log")
+        assert "codeword" not in str(record.__dict__)
 
 
 def test_files_beside_the_index_hold_no_answer(world: World) -> None:
     """Answers and questions stay in memory: nothing on the disk outlives a label or a document."""
     data: Path = world.serve.root / ".loresmith"
-    # state.db and the index are where the documents are.
+    # state.db, the tables and the index are where the documents are.
     others = [p for p in data.rglob("*") if p.is_file() and "index" not in p.relative_to(data).parts]
-    others = [path for path in others if not path.name.startswith("state.db")]
+    others = [path for path in others if not path.name.startswith(("state.db", "tables.db"))]
     assert others
     for path in others:
         assert b"4711" not in path.read_bytes(), path

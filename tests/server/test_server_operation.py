@@ -372,11 +372,13 @@ def test_metrics_hold_stages_tokens_and_outcomes_and_no_words(serve: Serve) -> N
     client.post("/v1/chat/completions", json={**CHAT, "model": "loresmith"})
     unknown = {"model": "loresmith", "messages": [{"role": "user", "content": "Who is Zarathustra?"}]}
     client.post("/v1/chat/completions", json=unknown)
+    client.get("/api/source/flange")
     text = client.get("/metrics").text
     for line in (
         'loresmith_answers_total{arm="rag",outcome="answered"} 1.0',
         'loresmith_answers_total{arm="rag",outcome="abstained"} 1.0',
         'loresmith_requests_total{route="/v1/chat/completions",status="200"} 2.0',
+        'loresmith_requests_total{route="/api/source/{passage}",status="404"} 1.0',
         'loresmith_stage_seconds_count{stage="verification"} 2.0',
         'loresmith_tokens_total{kind="answer"} 4.0',
         "loresmith_queue_waiting 0.0",

@@ -1,10 +1,12 @@
 """The two arms that never win, and tell why another one does.
 
-    oracle   the base model reads the passages that hold the answer: what perfect retrieval would give
+    oracle   the base model reads the passages that hold the answer, and asks no table: what perfect
+             retrieval would give
     format   the base model is shown four questions with answers as the adapter was taught to write them:
              how much of tuning is style
 
-Promises: both are the base model, asked by the same prompts as base and rag; no test question is ever
+Promises: both are the base model, asked by the same prompts as base and rag, the oracle of nothing but
+its passages; no test question is ever
 shown as an example.
 """
 

@@ -21,6 +21,7 @@ from loresmith.evaluation.comparison import store
 from loresmith.evaluation.comparison.values import ArmName, Record
 from loresmith.models import fingerprint
 from loresmith.training.adapters import Adapter
+from loresmith.types import usage
 from loresmith.workspace import WorkspaceDir
 
 SEARCHING: tuple[ArmName, ...] = ("rag", "both", "oracle")
@@ -93,8 +94,8 @@ def costs(folder: Path, records: Sequence[Record] | None = None) -> dict[ArmName
     found: dict[ArmName, dict[str, Any]] = {}
     for arm in manifest["arms"]:
         said = [r for r in answers if r.arm == arm and not r.error]
-        written = [int(r.tokens["answer"]) for r in said if "answer" in r.tokens]
-        read = [int(r.tokens["prompt"]) for r in said if "prompt" in r.tokens]
+        read = [usage(r.tokens)[0] for r in said if "prompt" in r.tokens]
+        written = [usage(r.tokens)[1] for r in said if "answer" in r.tokens]
         found[arm] = {
             "prepare_seconds": None,
             "index_seconds": None,

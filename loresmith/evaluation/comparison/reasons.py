@@ -19,6 +19,7 @@ PLACES: Mapping[Stratum, str] = {
     "trained": "For facts that the adapter was trained on",
     "indexed": "For facts of documents that it was never trained on",
     "changed": "For facts changed after training",
+    "tables": "For figures of tables",
     "unanswerable": "For questions that the documents do not answer",
     "style": "For the house's vocabulary and form",
     "other": "For the other questions",

@@ -134,10 +134,12 @@ def _compute(read: _Read) -> dict[str, Any]:
         arm: tally.latency([s for s in found if s.stratum != "general"]) for arm, found in by_arm.items()
     }
     unfinished = _unfinished(read, overall)
+    # What rag took from tables tells nothing of retrieval, whose ceiling the oracle is.
+    by_tables = {r.question for r in read.records if r.arm == "rag" and r.answer.get("via") == "tables"}
     around = Around(
         strata=strata,
         order=tally.order(cost, latency),
-        oracle=board.beside("oracle", "rag", test),
+        oracle=board.beside("oracle", "rag", test, by_tables),
         format=board.beside("format", "base", test),
         missing=len(read.missing),
         answerable=sum(bool(q.answer) and q.stratum != "general" for q in read.questions),

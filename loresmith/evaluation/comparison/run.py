@@ -354,6 +354,7 @@ class _Asking:
         # Its rounded base is not the one that answers without it: both would fill the memory.
         if self._adapter is not None and self._adapter.method != "lora":
             self._workspace.close_models()
+        self._progress("loading the model", 0, 1)
         started = time.perf_counter()
         if group[0] in _TUNED and self._adapter is not None:
             self._workspace.tuned(self._adapter, self._progress)
@@ -362,6 +363,7 @@ class _Asking:
         if set(group) & set(costs.SEARCHING):
             self._expert().find(self._questions[0].question)
         self._keep("load_seconds", group, round(time.perf_counter() - started, 3))
+        self._progress("loading the model", 1, 1)
 
     def ask(self, arm: ArmName, questions: Sequence[Question], stage: str) -> None:
         """Ask `arm` these questions and store what it says."""
@@ -402,7 +404,7 @@ class _Asking:
         expert = self._expert()
         if arm == "oracle":
             hits = controls.gold_hits(expert, question, self._documents)
-            return expert.ask(question.question, arm="rag", hits=hits)
+            return expert.ask(question.question, arm="rag", hits=hits, tables=False)
         if arm == "format":
             return expert.ask(question.question, arm="base", shots=self._shots)
         return expert.ask(question.question, arm=arm)

@@ -18,6 +18,7 @@ from loresmith.answering.text import fold
 from loresmith.dataset.duplicates import normal
 from loresmith.evaluation import metrics
 from loresmith.evaluation.comparison.values import Question, Record, Score
+from loresmith.types import usage
 
 CITING = ("rag", "both", "oracle")
 SEARCHING = ("rag", "both")
@@ -74,7 +75,7 @@ def score(question: Question, record: Record) -> Score:
         recall=metrics.recall(found, wanted, _AT) if found is not None else None,
         mrr=metrics.reciprocal_rank(found[:_AT], wanted) if found is not None else None,
         seconds=record.seconds,
-        tokens=int(record.tokens.get("answer", 0)),
+        tokens=usage(record.tokens)[1],
         error=record.error,
     )
 

@@ -84,7 +84,7 @@ class Around:
     Attributes:
         strata: the same for each stratum.
         order: the contenders, the cheapest first.
-        oracle: the oracle beside rag: what better retrieval would bring.
+        oracle: the oracle beside rag where rag answered from passages: what better retrieval would bring.
         format: base with sample answers beside base: what style alone brings.
         missing: answerable questions whose documents are not in the index or where nothing was found.
         answerable: how many questions can be answered.

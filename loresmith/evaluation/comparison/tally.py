@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -81,10 +81,12 @@ class Board:
         sizes: dict[Contender, int] = {a: len(self.success[a]) for a in CONTENDERS if a in self.success}
         return [arm for arm, size in sizes.items() if 2 * size >= max(sizes.values())]
 
-    def beside(self, control: ArmName, contender: Contender, test: Test) -> Beside | None:
-        """A control beside a contender, on the questions that both were asked."""
+    def beside(
+        self, control: ArmName, contender: Contender, test: Test, without: Container[str] = ()
+    ) -> Beside | None:
+        """A control beside a contender, on the questions that both were asked, `without` left out."""
         one, other = self.success.get(control, {}), self.success.get(contender, {})
-        asked = [q for q in other if q in one]
+        asked = [q for q in other if q in one and q not in without]
         if not asked:
             return None
         ours, theirs, clusters = [one[q] for q in asked], [other[q] for q in asked], self._clusters(asked)

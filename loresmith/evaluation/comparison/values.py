@@ -29,11 +29,14 @@ CONTENDERS: tuple[Contender, ...] = ("base", "rag", "tuned", "both")
 """From the cheapest to keep to the dearest: a tie is recommended from the left."""
 CONTROLS: tuple[Control, ...] = ("oracle", "format")
 
-Stratum = Literal["trained", "indexed", "changed", "unanswerable", "style", "general", "other"]
-STRATA: tuple[Stratum, ...] = ("trained", "indexed", "changed", "unanswerable", "style", "general", "other")
+Stratum = Literal["trained", "indexed", "changed", "tables", "unanswerable", "style", "general", "other"]
+STRATA: tuple[Stratum, ...] = (
+    "trained", "indexed", "changed", "tables", "unanswerable", "style", "general", "other",
+)  # fmt: skip
 """trained: facts of documents that the adapter was trained on, in unseen wording.
 indexed: facts of documents in the index that were never trained on.
 changed: facts whose document was changed (or came) after training: freshness.
+tables: figures that a query over tables gives, by people's own pairs of question and query.
 unanswerable: of the domain, but not answered by the documents: abstention.
 style: the house's vocabulary and form.
 general: general ability, asked of base and tuned alone: forgetting. Not part of the overall score.

@@ -36,6 +36,7 @@ STRATUM = {
     "trained": ("Trained facts", "in documents the adapter learned, asked in new words"),
     "indexed": ("Indexed only", "in documents that were never trained on"),
     "changed": ("Changed since training", "the document is newer than the adapter"),
+    "tables": ("Tables", "a figure that a query gives"),
     "unanswerable": ("Not answerable", "not in the documents: silence is right"),
     "style": ("Vocabulary and style", "the house's words and form"),
     "general": ("General ability", "what tuning may make a model forget"),

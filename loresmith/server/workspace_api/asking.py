@@ -21,7 +21,6 @@ from loresmith.server.workspace_api.finding import hit_dict
 from loresmith.server.workspace_api.shared import (
     ERRORS,
     Body,
-    EventSource,
     Name,
     Question,
     Reader,
@@ -46,7 +45,7 @@ class Asked(Body):
 @router.post(
     "/ask",
     summary="Answer a question (server-sent events)",
-    response_class=EventSource,
+    response_class=StreamingResponse,
     responses={
         200: {
             "description": "Events `sentence` {text, citations}, then `answer` {id, answer} as "

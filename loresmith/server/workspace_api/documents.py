@@ -170,7 +170,11 @@ _FORM = {
                     "type": "object",
                     "required": ["files"],
                     "properties": {
-                        "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                        "files": {
+                            "type": "array",
+                            "minItems": 1,
+                            "items": {"type": "string", "format": "binary"},
+                        },
                         "labels": {"type": "array", "items": {"type": "string"}},
                     },
                 }
@@ -274,8 +278,14 @@ def add_source(body: NewSource, here: Owner) -> dict[str, Any]:
             raise ApiError(422, "No path holds a zero byte.", "uri", param="uri")
         # As loresmith.toml has it, and not from wherever the server was started.
         uri = folders.resolve_uri(body.uri, here.folder.root)
-        if Path(uri).resolve().is_relative_to(here.folder.data.resolve()):
+        try:
+            place, there = Path(uri).resolve(), Path(uri).exists()
+        except (OSError, RuntimeError) as error:  # a name that is too long, links in a circle
+            raise ApiError(422, "That is no path of this machine.", "uri", param="uri") from error
+        if place.is_relative_to(here.folder.data.resolve()):
             raise ApiError(422, "That is where Loresmith keeps its own files.", "uri", param="uri")
+        if not there:
+            raise ApiError(404, f"{body.uri}: no such file or folder.", "not_found", param="uri")
     with toml_edited(here) as folder:
         added = folders.add_sources(folder, [uri], body.labels)
     return {"sources": [source.shown() for source in added.config.sources], "next": "sync"}

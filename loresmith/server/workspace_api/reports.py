@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from loresmith import releases as book
@@ -85,7 +85,7 @@ def report(report: PathName, here: Whole) -> dict[str, Any]:
 def ticket(report: PathName, request: Request, here: Whole) -> dict[str, Any]:
     """`address` holds no key, and is good for `seconds`, as long as the key of this request is."""
     place = _find(here.folder, report)
-    made = _tickets.make(str(place), access.shown(request.headers))
+    made = _tickets.make(str(place), access.shown(request))
     return {"address": f"/api/reports/{place.name}/report.html?ticket={made}", "seconds": SECONDS}
 
 
@@ -104,8 +104,11 @@ def _with_ticket(
 @router.get(
     "/reports/{report}/report.html",
     summary="One comparison as a page of its own, with every answer",
-    response_class=HTMLResponse,
-    responses={410: {"description": "The ticket was used, or its minute is over", "model": Error}},
+    response_class=Response,  # else the errors too would be said to be HTML
+    responses={
+        200: {"content": {"text/html": {}}},
+        410: {"description": "The ticket was used, or its minute is over", "model": Error},
+    },
     tags=["comparisons"],
 )
 def page(report: PathName, here: Annotated[Here, Depends(_with_ticket)]) -> HTMLResponse:

@@ -7,17 +7,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Path, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from starlette.responses import StreamingResponse
 
 from loresmith import workspace as folders
 from loresmith.dataset import store as datasets
 from loresmith.server.access import Caller, caller, needs
 from loresmith.server.engine import Engine
-from loresmith.server.faults import ApiError
+from loresmith.server.faults import ApiError, ErrorBody, documented
 from loresmith.state import DocumentInfo, State
 from loresmith.training import adapters
 from loresmith.workspace import WorkspaceDir
@@ -144,12 +143,6 @@ class Body(BaseModel):
 # --- streams --------------------------------------------------------------------------------------
 
 
-class EventSource(StreamingResponse):
-    """Server-sent events, for the documentation of a route that answers with them."""
-
-    media_type = "text/event-stream"
-
-
 async def slept(seconds: float, stopping: asyncio.Event) -> bool:
     """Wait so long; True where the server is stopping."""
     try:
@@ -159,31 +152,6 @@ async def slept(seconds: float, stopping: asyncio.Event) -> bool:
     return True
 
 
-class Problem(BaseModel):
-    message: str
-    type: str
-    code: str | None
-    param: str | None
-
-
-class Error(BaseModel):
-    """What every refusal looks like."""
-
-    error: Problem
-
-
-ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"description": text, "model": Error}
-    for status, text in (
-        (400, "Malformed, or not possible as asked"),
-        (401, "No key, an unknown or a revoked one"),
-        (403, "The role or a label is missing"),
-        (404, "Not here, or not for this key"),
-        (409, "Not as things stand now"),
-        (413, "Larger than allowed"),
-        (422, "A field is wrong"),
-        (429, "Too much at once"),
-        (503, "Not ready: nothing is indexed yet, or the model is missing"),
-    )
-}
+Error = ErrorBody
+ERRORS = documented()
 """Documented answers besides 200, for `responses=`."""

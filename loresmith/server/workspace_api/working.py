@@ -21,7 +21,6 @@ from loresmith.server.workspace_api.shared import (
     MOST_STREAMS,
     QUIET_SECONDS,
     Body,
-    EventSource,
     Here,
     Name,
     PathName,
@@ -146,7 +145,7 @@ def stop(job: PathName, here: Whole) -> dict[str, Any]:
 @router.get(
     "/{job}/events",
     summary="A job as it goes (server-sent events)",
-    response_class=EventSource,
+    response_class=StreamingResponse,
     responses={
         200: {
             "description": "Each event is the job; `steps` only those that are new",

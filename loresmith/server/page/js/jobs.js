@@ -35,6 +35,8 @@ export async function load() {
     const job = keep(values);
     if (live(job)) follow(job.id);
   }
+  // Views that stand already show how the last work of their kind ended.
+  for (const kind of new Set(all().map((job) => job.kind))) tell(latest(kind));
 }
 
 export async function start(kind, options = {}) {

@@ -69,13 +69,12 @@ async function adapters(again) {
   const unfinished = jobs.running("train") ? [] : found.unfinished ?? [];
   return [el("h2", {}, t("adapters.title")),
     entries.length || unfinished.length ? null : nothing(null, t("adapters.none"), t("adapters.none.text")),
-    unfinished.map((run, at) => unfinishedCard(run, at === 0, again)),
-    el("div", { class: "grid" }, entries.map((one) => adapterCard(one, again)))];
+    el("div", { class: "grid" }, unfinished.map((run, at) => unfinishedCard(run, at === 0, again)), entries.map((one) => adapterCard(one, again)))];
 }
 
 /** A run that was interrupted; only the one that was active last can be gone on with. */
 function unfinishedCard(run, last, again) {
-  return el("section", { class: "card adapter section", "aria-label": run.adapter },
+  return el("section", { class: "card adapter", "aria-label": run.adapter },
     el("div", { class: "adapter-head" }, el("h3", { class: "mono" }, run.adapter), chip(t("adapters.unfinished"), "warn")),
     el("p", { class: "soft" }, t("adapters.unfinished.text", { when: ago(run.started) })),
     el("div", { class: "actions" },
