@@ -70,7 +70,7 @@ def extremes(r: Reader) -> bool:
         if number is not None and r.items[n].text in TOP and r.says(at, "max", "min", *_HINTED):
             continue  # "top 3 most expensive jobs"
         top = r.items[n].text in TOP and not (r.numeric(r.items[at]) if r.names(at) else False)
-        if not _extreme_of(r, n, at, func, "" if number and hint == "date" else hint, top):
+        if not _extreme_of(r, n, at, func, "" if number and hint in ("date", "age") else hint, top):
             return False
     return True
 
@@ -79,9 +79,16 @@ def _adverb(r: Reader, n: int, func: str, hint: str) -> bool:
     """ "Which job cost most?", "who has been with us longest?": the extreme of what stands before."""
     f = r.frame
     before = n - 1
-    if not r.names(before) or r.names(n + 1) or f.by is not None or f.extreme or r.glue_before(n):
+    if not r.names(before) or r.names(n + 1) or f.by is not None or f.extreme:
         return False
     atom = r.items[before]
+    if hint == "count":  # "which room is used most"
+        f.by, f.extreme, r.extreme_at = Figure("rows", atom), func, n
+        f.shows.append(atom)
+        r.use(before, n)
+        return True
+    if r.glue_before(n):
+        return False
     since = hint == "length" and r.dated(atom) and not r.numeric(atom)
     if not since and not (not hint and r.items[n].text in _MOST and r.numeric(atom)):
         return False
@@ -101,6 +108,8 @@ def _extreme_of(r: Reader, n: int, at: int, func: str, hint: str, top: bool) -> 
         at += 1
     if hint in ("length", "money") and r.names(at) and r.numeric(r.items[at]):
         hint = ""
+    if hint in ("date", "age") and r.names(at) and r.dated(r.items[at]) and not r.items[at].tables:
+        hint = ""  # "the earliest date of birth"
     if hint == "count":
         if not r.names(at) or f.by is not None:
             return False
@@ -166,6 +175,9 @@ def figures(r: Reader) -> bool:
     f = r.frame
     averaged = [n for n in range(len(r.items)) if r.says(n, "avg") and r.items[n].text in _ON_AVERAGE]
     averaged = averaged if len(averaged) == 1 and not r.names(averaged[0] + 1) else []
+    for n in range(len(r.items) - 1):
+        if r.says(n, "much:length", "much:mass") and r.says(n + 1, "avg") and not averaged:
+            averaged = [n + 1]  # "how long is the average rental"
     for n in range(len(r.items)):
         if r.says(n, *_HOW_MUCH) and (found := _hinted(r, n, averaged)) is not None:
             f.figures.append(found)
@@ -184,12 +196,17 @@ def figures(r: Reader) -> bool:
             if kind == "sum" and not r.names(at) and (f.figures or _ends(r, n)):
                 r.use(n)  # "in total"
                 continue
+            flagged = [k for k in range(n + 1, at) if r.in_flags(k)]
+            if kind == "count" and len(flagged) == 1 and not r.names(at):
+                f.figures.append(Figure("rows", r.items[flagged[0]]))  # "how many members do we have"
+                r.use(n)
+                continue
             if kind == "count" and at < len(r.items) and r.counts_value(at) and _in_stock(r, at):
                 f.figures.append(Figure("sum", r.items[at + 1]))
                 r.use(n, at + 1)
                 continue
             if kind == "count" and at < len(r.items) and r.counts_value(at):
-                f.figures.append(Figure("count", r.items[at]))
+                f.figures.append(Figure("events" if _happened(r, n) else "count", r.items[at]))
                 r.use(n)
                 continue
             if kind == "much" and not (r.names(at) and r.numeric(r.items[at])):
@@ -221,7 +238,9 @@ def figures(r: Reader) -> bool:
 
 
 _HOW_MUCH = ("much", "much:length", "much:mass")
-_HINTED = tuple(f"{func}:{hint}" for func in ("max", "min") for hint in ("money", "date", "length", "mass"))
+_HINTED = tuple(
+    f"{func}:{hint}" for func in ("max", "min") for hint in ("money", "date", "age", "length", "mass")
+)
 
 
 def _hinted(r: Reader, n: int, averaged: list[int]) -> Figure | None:
@@ -241,6 +260,16 @@ def _hinted(r: Reader, n: int, averaged: list[int]) -> Figure | None:
     r.use(n, *spent, *averaged, *named)
     func = "avg" if averaged else "sum" if summed else "none"
     return Figure(func, r.items[named[0]] if named else None, "" if named else hint)
+
+
+_DOING = """did do done performed made carried happened took sold gemacht durchgefuhrt ausgefuhrt verkauft
+    fatto fatti fatte eseguito eseguiti hecho hechos hicimos fait faits"""
+_DONE = frozenset(_DOING.split())
+
+
+def _happened(r: Reader, n: int) -> bool:
+    """ "How many root canals did we do?": how often, not how many kinds there are."""
+    return bool(_DONE & {w.folded for w in r.links.words[r.items[n].last :]})
 
 
 def _in_stock(r: Reader, at: int) -> bool:
@@ -271,7 +300,7 @@ def rest(r: Reader) -> bool:
         f.target = f.groups.pop(0)
     asked = next((n for n in range(len(r.items)) if r.says(n, "which")), -1)
     when = asked >= 0 and r.items[asked].text in _WHEN
-    if when and f.extreme and f.hint == "date" and f.limit is None:
+    if when and f.extreme and f.hint in ("date", "age") and f.limit is None:
         if f.target is not None:
             f.context.append(f.target)
         f.figures.append(Figure(f.extreme, None))
@@ -307,7 +336,10 @@ def rest(r: Reader) -> bool:
         f.ask = "extreme"
         return f.by is not None
     _same_column(f)
-    if f.groups and not f.figures and len(f.shows) == 1 and f.target is None and r.numeric(f.shows[0]):
+    spans = bool(f.groups or f.period) and not f.figures
+    if spans and f.per and f.target is not None and not f.shows and not f.extreme:
+        f.figures, f.target = [Figure("count", f.target)], None  # "lessons per month"
+    if spans and len(f.shows) == 1 and f.target is None and r.numeric(f.shows[0]):
         f.figures, f.assumed = [Figure("sum", f.shows.pop())], True
     f.ask = "figure" if f.figures else "list"
     if f.figures and len(f.figures) == 1 and f.figures[0].func == "count":

@@ -21,6 +21,8 @@ _LONGEST_VALUE = 8
 _MANY = 40
 """A value that stands in more columns than this says nothing."""
 _AT_MOST = 60
+_STATES = 12
+"""A column of no more values than this tells states apart."""
 _MOST_UNKNOWN = 4
 QUOTED = re.compile(r"\"([^\"]+)\"|“([^”“]+)[”“]|„([^“”„]+)[“”]|«([^»]+)»|(?<!\w)['‘]([^'‘’]+)['’](?!\w)")
 
@@ -36,6 +38,13 @@ def valued(
     asked = {*windows, *(map(_singular, windows) if language == "en" else ())}
     for hit in lookup(connection, list(asked), catalog):
         hits[fold(hit.value)].append(hit)
+    columns = {(t.sql, c.sql): c for t in catalog.tables for c in t.columns}
+
+    def few(hit: ValueHit) -> tuple[str, ...]:
+        """The values of its column, where there are but a few and each stands often."""
+        column = columns[hit.table, hit.column]
+        return column.frequent if 2 <= column.distinct <= _STATES and hit.count > 1 else ()
+
     quoted = _quotes(question, words)
     visible = _visible(catalog)
     yield from _inflected(words, catalog, language)
@@ -48,6 +57,9 @@ def valued(
             if any(w.quoted for w in window) and (first, last) not in quoted:
                 continue
             worth = _value_worth(question, window, found, (first, last) in quoted, language)
+            if worth == 0 and last == first + 1 and len(text) > 3 and any(h.value in few(h) for h in found):
+                found = [h for h in found if h.value in few(h)]  # "done", where it is a status
+                worth = 1.06
             if worth > 0:
                 links = tuple(ValueLink(h.table, h.column, h.value, h.count, first, last) for h in found)
                 whole = {(h.table, h.column) for h in found}

@@ -15,7 +15,7 @@ from loresmith.querying.linking import Atom
 from loresmith.querying.naming import keys, stem
 from loresmith.querying.plan import Condition, Func, Measure, Op, Ref
 from loresmith.querying.view import View
-from loresmith.querying.vocabulary import MONEY, UNITS
+from loresmith.querying.vocabulary import MONEY, unit_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,8 @@ class Choices:
             parts["target"] = self._persons()
         if f.where and not f.figures and not f.extreme and not self._says_where():
             parts["where"] = self._places()
+        if f.who and "target" in parts:
+            parts["target"] = [o for option in parts["target"] for o in self._whose(option)]
         if f.extreme and f.by is not None:
             parts["by"] = self._figure(f.by) if f.by.of else self._about(f.hint)
         if f.when:
@@ -139,6 +141,12 @@ class Choices:
                 Option(c.score + self.view.bonus(c.table), c.table, measure=Measure("count"))
                 for c in atom.columns
             ]
+        if figure.func == "events":
+            tables = {v.table for v in atom.values}
+            having = {t.sql for t in self.catalog.tables for k in t.foreign if k.to_table in tables}
+            if not having:
+                having = tables
+            return [Option(0.9, t, measure=Measure("count")) for t in sorted(having)]
         if figure.func == "count" and atom.kind == "value":
             return [
                 Option(0.9, t, measure=Measure("count")) for t in dict.fromkeys(v.table for v in atom.values)
@@ -178,6 +186,15 @@ class Choices:
             )
         ]
 
+    def _whose(self, option: Option) -> list[Option]:
+        """Who is asked for is told by a name, never by a number."""
+        if any(self.view.names_persons(r) or self.view.person(self.view.column(r)) for r in option.refs):
+            return [option]
+        table = self.view.table(option.table)
+        persons = [Ref(table.sql, c.sql) for c in table.columns if self.view.person(c)] if table else []
+        persons = [r for r in persons if (r.table, r.column) not in self.view.foreign]
+        return [replace(option, refs=(r,), entity=self.view.identifies(r)) for r in persons]
+
     def _persons(self) -> list[Option]:
         """Who is asked for: the rows of the tables that are spoken of, or of those that they refer to, where
         they have a name."""
@@ -188,10 +205,11 @@ class Choices:
         referred = {k.to_table for t in self.catalog.tables if t.sql in tables for k in t.foreign}
         found = []
         for table in self.catalog.tables:
-            refs = self.view.label(table) if table.sql in tables | referred else ()
-            if refs and ((f.extreme and table.sql in tables) or any(map(self.view.names_persons, refs))):
-                person = 0.2 * any(map(self.view.names_persons, refs))
-                found.append(Option(0.4 + person, table.sql, refs, entity=True))
+            if table.sql not in tables | referred:
+                continue
+            refs = self.view.label(table)
+            if table.sql in tables or any(map(self.view.names_persons, refs)):
+                found += self._whose(Option(0.6, table.sql, refs, entity=True))
         return found
 
     def _places(self) -> list[Option]:
@@ -211,9 +229,9 @@ class Choices:
         for table in self.catalog.tables:
             for column in table.columns:
                 ref = Ref(table.sql, column.sql)
-                dimension = UNITS.get(column.unit, ("", 0.0, ""))[0]
+                dimension = (unit_of(column.unit) or ("",))[0]
                 words = set(keys(column.name, "en"))
-                if hint == "date":
+                if hint in ("date", "age"):
                     fits = column.type in ("date", "datetime") or self.view.years(ref)
                 elif hint == "money":
                     fits = self.view.amount(ref) and (dimension in MONEY or bool(words & {"price", "cost"}))
@@ -223,7 +241,9 @@ class Choices:
                     named = bool(words & {"length", "durat", "distanc", "lang", "dauer"})
                     fits = self.view.amount(ref) and (named or dimension in ("time", "length"))
                 if fits:
-                    plain = self._plain(ref) if hint == "date" else 0.15 * (words <= _LASTING)
+                    plain = 0.15 * (words <= _LASTING)
+                    if hint in ("date", "age"):
+                        plain = 0.3 if hint == "age" and self.view.birth(column) else self._plain(ref)
                     found.append(
                         Option(
                             0.6 + plain + self.view.bonus(table.sql),
@@ -391,8 +411,8 @@ def _factor(given: str, own: str) -> float | None:
     """What a number in the unit given is multiplied by to be in the column's own; None: another thing."""
     if not given or given == own:
         return 1.0
-    one = UNITS.get(given)
-    other = UNITS.get(own) or UNITS.get(own.casefold())
+    one = unit_of(given)
+    other = unit_of(own)
     if one is None:
         return None
     if not own:

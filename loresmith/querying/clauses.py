@@ -244,6 +244,10 @@ def values(r: Reader) -> bool:
         if negation:
             op = "!="
             used.append(negation[0])
+        linked = run[0] - 2 if r.says(run[0] - 1, "having") else -1
+        if subject is None and linked >= 0 and r.names(linked) and _fits(r, linked, columns, whole=True):
+            subject = r.items[linked]  # "insured with Guardian"
+            used += [linked, linked + 1]
         sign = run[0] - 1
         if r.says(sign, "eq", "ne"):
             op = "!=" if r.says(sign, "ne") else "="
@@ -316,6 +320,10 @@ def absences(r: Reader) -> bool:
             r.add(Clause("null", "not null", r.items[n + 1]), n, n + 1)  # "jobs that needed a part"
         elif r.says(n, "uses") and r.says(n + 1, "not") and r.names(n + 2) and r.gaps(r.items[n + 2]):
             r.add(Clause("null", "null", r.items[n + 2]), n, n + 1, n + 2)
+        elif r.says(n, "not") and r.says(n + 1, "having") and r.names(n + 2) and r.gaps(r.items[n + 2]):
+            r.add(Clause("null", "null", r.items[n + 2]), n, n + 1, n + 2)  # "don't have a grade"
+        elif r.says(n, "not") and r.items[n].text in _NO and r.names(n + 1) and r.gaps(r.items[n + 1]):
+            r.add(Clause("null", "null", r.items[n + 1]), n, n + 1)
         elif r.says(n, "without"):
             if not r.names(n + 1):
                 return False

@@ -169,7 +169,7 @@ class _Turn:
             return True
         mine = plans(made, self.link(made), self.catalog)
         tables = {t for plan in theirs for t in _tables(plan)}
-        return all(_tables(plan) <= tables for plan in mine)
+        return bool(mine) and all(_tables(plan) <= tables for plan in mine)
 
     def _regrouped(self, before: str, known: Links, rest: str) -> str | None:
         """ "by site" in place of "by technician", or added to a figure."""

@@ -11,6 +11,7 @@ from loresmith.querying.naming import ABOUT
 TOP = ("top", "best", "first", "last", "worst", "bottom")
 """Words of an extreme that say how many rather than of what."""
 _ARTICLES = {"le", "la", "les", "el", "los", "las", "il", "lo", "i", "gli"}
+_OF_FIGURES = frozenset(("sum", "avg", "max", "min", "much", "count"))
 _ROMANCE = ("es", "it", "fr")
 _SHARES = ("share", "anteil", "quota", "part")
 
@@ -133,6 +134,10 @@ def about(r: Reader) -> bool:
     for n in range(len(r.items) - 2, -1, -1):
         atom = r.items[n]
         weak = not atom.columns and max((s for _, s in atom.tables), default=1.0) <= ABOUT
+        # "highest rental price", "Reparaturkosten": whose figure it is.
+        if r.names(n) and r.names(n + 1) and atom.tables and not r.numeric(atom):
+            before = n == 0 or any(k.split(":")[0] in _OF_FIGURES for k in r.items[n - 1].kinds)
+            weak = weak or (before and r.numeric(r.items[n + 1]) and not r.items[n + 1].tables)
         if r.names(n) and weak and r.names(n + 1) and not r.glue_before(n + 1):
             r.frame.context.append(atom)
             del r.items[n], r.used[n]

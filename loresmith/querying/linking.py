@@ -97,7 +97,7 @@ def language_of(question: str) -> str:
     best, most = "en", -1.0
     for language in vocabulary.LANGUAGES:
         plain = vocabulary.glue(language)
-        single = {w for words in vocabulary.operators(language) for w in words if len(w) > 2}
+        single = {w for words in vocabulary.operators(language) for w in words if len(w) > 1}
         score = sum(1.0 if word in plain else 0.9 if word in single else 0.0 for word in folded)
         if score > most + 0.5:
             best, most = language, score

@@ -15,13 +15,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from loresmith.querying.vocabulary import ABBREVIATIONS, CODES, DIMENSIONS, SUFFIXES, UNITS, glue
+from loresmith.querying.vocabulary import ABBREVIATIONS, CODES, DIMENSIONS, SUFFIXES, UNITS, glue, unit_of
 from loresmith.tables.names import fold
 from loresmith.tables.values import Catalog, Column, Table
 
 WHOLE, CORE, HEAD, SAME, FIRST, UNIT, KIN, ABOUT = 1.0, 0.9, 0.7, 0.6, 0.5, 0.5, 0.4, 0.3
 _MONEY = ("cost", "price", "kosten", "preis", "costo", "precio", "prezzo", "cout", "prix")
 _STEMMERS = {"en": "english", "de": "german", "es": "spanish", "it": "italian", "fr": "french"}
+BIRTH = frozenset(
+    ("birthdate", "dob", "birth", "geburt", "geburtsdatum", "nascita", "nacimiento", "naissanc")
+)
+_MAIL = re.compile(r"\be[-_ ]mail\b", re.IGNORECASE)
+_REACHED = {"email": "address", "telephone": "number"}
+"""Words by which a column's name may go on when people speak of it."""
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _IRREGULAR = {
     "people": "person", "men": "man", "women": "woman", "children": "child", "staff": "employee",
@@ -52,6 +58,7 @@ def stem(folded: str, language: str) -> str:
 @lru_cache(maxsize=20_000)
 def keys(name: str, language: str) -> tuple[str, ...]:
     """The stems of a name's words: "flightId", "flight_id" and "Flight ID" are the same."""
+    name = _MAIL.sub("email", name)
     words = [fold(part) for part in re.split(r"[\W_]+", _CAMEL.sub(" ", name)) if part]
     return tuple(
         stem(w, language) for word in words for w in word.split() if w not in ("of", "the", "der", "de")
@@ -156,6 +163,11 @@ def _table_variants(table: Table, language: str, alone: bool) -> Iterator[tuple[
                 yield (word,), ABOUT
 
 
+def _is_unit(word: str, unit: str) -> bool:
+    one, other = unit_of(word), unit_of(unit)
+    return word == unit.casefold() or (one is not None and other is not None and one[2] == other[2])
+
+
 def _column_variants(column: Column, own: set[str], language: str) -> Iterator[tuple[tuple[str, ...], float]]:
     plain = glue(language)
     suffixes = {stem(s, language) for s in SUFFIXES}
@@ -168,10 +180,29 @@ def _column_variants(column: Column, own: set[str], language: str) -> Iterator[t
             for word in money - set(words):
                 yield tuple(word if w in money else w for w in words), SAME
                 yield (word,), SAME
+        if len(words) > 1 and column.unit and _is_unit(words[-1], column.unit):
+            words = words[:-1]  # "price_eur"
+            yield words, WHOLE
         core = tuple(w for w in words if w not in own)
         if core and core != words:
             yield core, CORE
         core = core or words
+        if core[-1] in (reached := {stem(w, language): stem(more, language) for w, more in _REACHED.items()}):
+            yield (*core, reached[core[-1]]), CORE
+            yield (core[-1], reached[core[-1]]), HEAD
+        if set(words) & BIRTH and column.type in ("date", "datetime"):
+            for word in (
+                "born",
+                "birth",
+                "birthday",
+                "geboren",
+                "geburtstag",
+                "nato",
+                "nata",
+                "nacido",
+                "ne",
+            ):
+                yield (stem(word, language),), CORE
         if column.numeric and len(core) > 1 and counting & set(core):
             yield tuple(w for w in core if w not in counting), CORE
         if len(core) > 1 and core[-1] in suffixes:
@@ -181,10 +212,10 @@ def _column_variants(column: Column, own: set[str], language: str) -> Iterator[t
             yield words[:-1], CORE - (0.15 if words[-1] in codes else 0.1)
         for part in {core, words}:
             for n in range(1, len(part)):
-                if not all(w in plain for w in part[n:]):
-                    yield part[n:], HEAD
+                if not all(w in plain or w in codes for w in part[n:]):
+                    yield part[n:], HEAD  # "number" is not the phone's, nor the series'
                 yield part[:n], FIRST
-    if column.unit and (unit := UNITS.get(column.unit) or UNITS.get(column.unit.casefold())):
+    if column.unit and (unit := unit_of(column.unit)):
         for form, (_, _, canonical) in UNITS.items():
             if canonical == unit[2] and form.isalpha() and len(form) > 2:
                 yield (stem(form, language),), UNIT

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loresmith.querying.linking import Atom, Links
-from loresmith.querying.vocabulary import UNITS
+from loresmith.querying.vocabulary import unit_of
 
 _COMPARED = frozenset(("gt", "ge", "lt", "le", "eq", "between", "since", "until", "before", "after"))
 _AFTER = frozenset(("ge_after", "le_after"))
@@ -92,7 +92,7 @@ def alike(part: Part, others: Sequence[Part]) -> list[Part]:
 
 
 def _comparable(one: str, other: str) -> bool:
-    return not one or not other or UNITS.get(one, (one,))[0] == UNITS.get(other, (other,))[0]
+    return not one or not other or (unit_of(one) or (one,))[0] == (unit_of(other) or (other,))[0]
 
 
 def of_value(atom: Atom, found: Sequence[Part]) -> bool:

@@ -46,8 +46,14 @@ def _planned(links: Links, catalog: Catalog) -> list[Plan]:
     if shape is None or not catalog.tables:
         return []
     found = _Solver(shape, view).solve()
-    best = [(score, plan) for score, plan in found if score > found[0][0] - _CLOSE]
-    return [plan for _, plan in best] if len(best) <= _MOST else []
+    best = [plan for score, plan in found if score > found[0][0] - _CLOSE]
+    best = [plan for plan in best if not any(_tells_less(plan, other) for other in best)]
+    return best if len(best) <= _MOST else []
+
+
+def _tells_less(plan: Plan, other: Plan) -> bool:
+    """The same rows with fewer of their columns: by name, where the other has code and name."""
+    return set(plan.show) < set(other.show) and replace(plan, show=other.show) == other
 
 
 class _Solver:
@@ -77,7 +83,7 @@ class _Solver:
             for extra, plan in self._plans(chosen):
                 score = sum(o.score for o in choice) + extra - self._afar(plan)
                 cost = self._cost(plan, {o.table for o in choice})
-                if cost is not None and self._context(plan, chosen):
+                if cost is not None and self._context(plan, chosen) and not self._strayed(plan, chosen):
                     ranked.append((score - cost, plan))
         ranked.sort(key=lambda item: -item[0])
         for score, plan in ranked[:60]:
@@ -100,6 +106,26 @@ class _Solver:
                 self.costs[key] = None
         return self.costs[key]
 
+    def _strayed(self, plan: Plan, chosen: dict[str, Option]) -> bool:
+        """Whether a date that no column is named for went to a table that nothing else speaks of."""
+        f = self.frame
+        base = self.view.table(plan.table)
+        if base is None or not any(c.type in ("date", "datetime") for c in base.columns):
+            return False
+        used = {o.table for name, o in chosen.items() if name not in self._unnamed()}
+        return (
+            any(
+                chosen[name].table not in used | {plan.table}
+                and chosen[name].table not in self.view.mentioned
+                for name in self._unnamed()
+            )
+            and not f.without
+        )
+
+    def _unnamed(self) -> list[str]:
+        clauses = enumerate(self.frame.clauses)
+        return [f"clause {n}" for n, c in clauses if c.kind == "date" and c.subject is None]
+
     def _afar(self, plan: Plan) -> float:
         """A date or number whose column the question does not name is of the rows that are asked for."""
         unnamed = [
@@ -112,7 +138,8 @@ class _Solver:
 
     def _context(self, plan: Plan, chosen: dict[str, Option]) -> bool:
         """Whether what only says where is among the tables that are used."""
-        counted = {f.of for f in (*self.frame.figures, self.frame.by) if f and f.of and f.of.kind == "value"}
+        figures = [f for f in (*self.frame.figures, self.frame.by) if f and f.of and f.func != "events"]
+        counted = {f.of for f in figures if f.of and f.of.kind == "value"}
         for n, clause in enumerate(self.frame.clauses):
             if set(clause.atoms) & counted and chosen[f"clause {n}"].table != plan.table:
                 return False
@@ -350,6 +377,20 @@ class _Solver:
                 Plan(by.table, refs, (measure,), where, refs, order=(Order(measure, down),), limit=limit),
             )
 
+    def _of_others(self, chosen: dict[str, Option], where: tuple[Condition, ...]) -> bool:
+        """ "What is the phone of Ann Lee?": of her, not of those she has to do with."""
+        shows = {o.table for name, o in chosen.items() if name.startswith("show")}
+        if "target" in chosen or len(shows) != 1 or shows & self.view.mentioned:
+            return False
+        if any(self.view.identifies(r) for o in chosen.values() for r in o.refs if o.table in shows):
+            return False  # they are what is asked for
+        (base,) = shows
+        said = sorted({c.ref.table for c in where} - {base})
+        try:
+            return any(step.multiplies for step in tree(base, said, self.ways))
+        except PlanError:
+            return True
+
     def _span_of_time(
         self, by: Option, f: Frame, groups: tuple[Ref, ...], where: tuple[Condition, ...], limit: int
     ) -> Iterable[tuple[float, Plan]]:
@@ -377,7 +418,7 @@ class _Solver:
         self, chosen: dict[str, Option], where: tuple[Condition, ...], groups: tuple[Ref, ...]
     ) -> Iterable[tuple[float, Plan]]:
         f = self.frame
-        if groups:
+        if groups or self._of_others(chosen, where):
             return
         shows = tuple(r for name, o in chosen.items() if name.startswith("show") for r in o.refs)
         if "when" in chosen:

@@ -10,9 +10,9 @@ import re
 from functools import lru_cache
 
 from loresmith.querying.linking import Atom, ColumnLink, Links
-from loresmith.querying.naming import keys, stem
+from loresmith.querying.naming import BIRTH, keys, stem
 from loresmith.querying.plan import Ref
-from loresmith.querying.vocabulary import LABELS, PLACES, UNITS
+from loresmith.querying.vocabulary import LABELS, PERSONS, PLACES, unit_of
 from loresmith.tables.names import fold
 from loresmith.tables.values import Catalog, Column, Table
 
@@ -51,13 +51,17 @@ class View:
     def additive(self, ref: Ref) -> bool:
         """An amount of which "by team" can only mean the sum: hours, costs; no prices, rates, readings."""
         column = self.column(ref)
-        said = {form for w in _words(column) for form in (stem(w, self.links.language), stem(w, "en"))}
+        said = {
+            form
+            for word in map(fold, _words(column))
+            for form in (stem(word, self.links.language), stem(word, "en"))
+        }
         return self.amount(ref) and bool(said & _summed(self.links.language)) and not said & _RATES
 
     def intensive(self, ref: Ref) -> bool:
         """An amount of which several make no greater one: temperatures, pressures, shares, rates."""
         column = self.column(ref)
-        dimension = UNITS.get(column.unit, ("", 0.0, ""))[0]
+        dimension = (unit_of(column.unit) or ("",))[0]
         return dimension in _INTENSIVE or bool({stem(w, "en") for w in _words(column)} & _RATES)
 
     def identifies(self, ref: Ref) -> bool:
@@ -84,7 +88,19 @@ class View:
             words = {w for w in re.split(r"[\W_]+", name.casefold()) if w and stem(w, "en") not in own}
             if words and words <= (_WHEN if column.type != "integer" else _YEAR):
                 return True
-        return False
+        if table is None or column.type == "integer":
+            return False
+        dates = [c for c in table.columns if c.type in ("date", "datetime")]
+        if len(dates) == 1:
+            return False
+        begun = [c for c in dates if _BEGUN & set(keys(c.name, "en")) | _BEGUN & set(keys(c.sql, "en"))]
+        plain = any(self._when(c, own) for c in dates)
+        return not plain and begun == [column]  # "rentals in July" are those that began then
+
+    @staticmethod
+    def _when(column: Column, own: set[str]) -> bool:
+        words = {w for w in re.split(r"[\W_]+", column.name.casefold()) if w and stem(w, "en") not in own}
+        return bool(words) and words <= _WHEN
 
     def numeric(self, atom: Atom) -> bool:
         strongest = max((score for _, score in atom.tables), default=0.0)
@@ -140,6 +156,15 @@ class View:
         words = set(_words(self.column(ref)))
         return bool(words & (_FIRST | _FAMILY | {"name", "nom", "nome", "nombre"}))
 
+    def birth(self, column: Column) -> bool:
+        """A column that says how old something is, rather than when something happened to it."""
+        return bool(BIRTH & {*keys(column.name, "en"), *keys(column.sql, "en")})
+
+    def person(self, column: Column) -> bool:
+        """A column of texts that says who."""
+        own = {form for w in _words(column) for form in (stem(fold(w), "en"), fold(w))}
+        return column.type == "text" and bool(own & PERSONS)
+
     def place(self, column: Column) -> bool:
         """A column of texts that says where."""
         return column.type == "text" and bool({fold(w) for w in _words(column)} & PLACES)
@@ -163,10 +188,13 @@ class View:
 
 @lru_cache(maxsize=8)
 def _summed(language: str) -> frozenset[str]:
-    return frozenset(s for word in _SUMMED.split() for s in (stem(word, language), stem(word, "en")))
+    return frozenset(s for word in _SUMMED.split() for s in (stem(word, language), stem(word, "en"), word))
 
 
-_SUMMED = """hours cost costs amount quantity revenue sales turnover expenses spending spent stunden kosten
+_SUMMED = """fee fees income revenues earnings deposits minutes kilometres kilometers km miles litres liters
+    bottles tons tonnes units einnahmen ausgaben erlos erlose gebuhren kilometer liter minuten tonnen strecke
+    incasso importi litri bottiglie quintali spesa spese gastos ingresos litros gasto
+    hours cost costs amount quantity revenue sales turnover expenses spending spent stunden kosten
     umsatz menge betrag anzahl importe cantidad ventas coste horas importo quantita ricavi ore costi vendite
     montant quantite couts heures ventes pieces visits"""
 _RATES = frozenset(
@@ -221,6 +249,9 @@ _WHEN = frozenset(
     ("date", "datum", "fecha", "data", "day", "tag", "time", "timestamp", "datetime", "month", "when", "on",
      "zeit", "zeitpunkt", "moment", "jour", "created", "giorno")
 )  # fmt: skip
+_BEGUN = frozenset(
+    ("start", "begin", "from", "order", "beginn", "mietbeginn", "von", "ab", "inizio", "inicio", "debut")
+)
 _YEAR = frozenset(("year", "jahr", "ano", "año", "anno", "annee", "année"))
 _SINCES = """since installed built founded opened established introduced launched released hired joined born
     died commissioned published acquired purchased manufactured made created started seit gebaut installiert

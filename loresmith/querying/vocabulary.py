@@ -26,13 +26,15 @@ _EN = {
     "max": """highest|maximum|max|largest|biggest|greatest|most|top|best|higher than any|maximal|strongest
         |max of""",
     "max:money": "most expensive|costliest|dearest|priciest|most costly",
-    "max:count": "most frequent|most common|commonest|most frequently|most often",
+    "max:count": "most frequent|most common|commonest|most frequently|most often|used most|most used",
     "min:count": "least frequent|least common|rarest",
     "max:mass": "heaviest",
     "min:mass": "lightest",
     "min:money": "cheapest|least expensive|least costly",
-    "max:date": "latest|newest|most recent|most recently|last|youngest|most modern",
-    "min:date": "earliest|oldest|first",
+    "max:date": "latest|newest|most recent|most recently|last|most modern",
+    "min:date": "earliest|first",
+    "max:age": "youngest",
+    "min:age": "oldest",
     "max:length": "longest",
     "min:length": "shortest",
     "min": "lowest|minimum|min|smallest|least|fewest|worst|bottom|minimal|weakest|min of",
@@ -58,7 +60,7 @@ _EN = {
     "and": "and|as well as|along with|together with|and their|and its|and the|with their|with its",
     "or": "or|either",
     "not": """not|no|never|non|neither|nor|except|excluding|excluded|other than|only|don t|doesn t|isn t|aren
-        t|wasn t|weren t|didn t|hasn t|haven t|none|exclude|besides|apart from|but|both|just""",
+        t|wasn t|weren t|didn t|hasn t|haven t|none|exclude|besides|apart from|but|both|just|but not""",
     "without": "without|without any|lacking|have no|has no|had no|with no|missing|have never had",
     "null": "unknown|empty|blank",
     "before": "before|prior to|earlier than|older than",
@@ -105,9 +107,11 @@ _DE = {
     "max:mass": "schwerste|schwersten|schwerster|schwerstes|am schwersten",
     "min:mass": "leichteste|leichtesten|am leichtesten",
     "min:money": "billigste|billigsten|gunstigste|gunstigsten|am billigsten|am gunstigsten",
-    "max:date": """letzte|letzten|letzter|letztes|neueste|neuesten|neuester|neuestes|jungste|jungsten|zuletzt
+    "max:date": """letzte|letzten|letzter|letztes|neueste|neuesten|neuester|neuestes|zuletzt
         |aktuellste""",
-    "min:date": "erste|ersten|erster|erstes|alteste|altesten|altester|fruheste|fruhesten|zuerst",
+    "min:date": "erste|ersten|erster|erstes|fruheste|fruhesten|zuerst",
+    "max:age": "jungste|jungsten|jungster|jungstes",
+    "min:age": "alteste|altesten|altester|altestes",
     "max:length": "langste|langsten|am langsten",
     "min:length": "kurzeste|kurzesten|am kurzesten",
     "min": """niedrigste|niedrigsten|niedrigster|kleinste|kleinsten|kleinster|kleinstes|geringste|geringsten
@@ -130,7 +134,8 @@ _DE = {
     "between": "zwischen",
     "and": "und|sowie|und deren|und ihre",
     "or": "oder|entweder",
-    "not": """nicht|kein|keine|keinen|keiner|keinem|nie|ausser|ausgenommen|nur|weder|noch|ausschliesslich
+    "not": """noch nicht|noch kein|noch keine|noch keinen
+        |nicht|kein|keine|keinen|keiner|keinem|nie|ausser|ausgenommen|nur|weder|noch|ausschliesslich
         |niemals
         |sondern""",
     "without": "ohne",
@@ -168,7 +173,9 @@ _ES = {
     "max:mass": "mas pesado|mas pesada",
     "min:money": "mas barato|mas barata|mas baratos|mas baratas",
     "max:date": "ultimo|ultima|mas reciente|ultimos|ultimas",
-    "min:date": "primero|primera|primer|mas antiguo|mas antigua",
+    "min:date": "primero|primera|primer",
+    "max:age": "mas joven",
+    "min:age": "mas antiguo|mas antigua|mas viejo|mas vieja",
     "max:length": "mas largo|mas larga",
     "min:length": "mas corto|mas corta",
     "min": "menor|mas bajo|mas baja|minimo|minima|menos|mas pequeno|mas pequena",
@@ -214,7 +221,9 @@ _IT = {
     "max:mass": "piu pesante",
     "min:money": "piu economico|piu economica|meno caro|meno costoso",
     "max:date": "ultimo|ultima|piu recente|piu recenti|ultimi|ultime",
-    "min:date": "primo|prima|piu vecchio|piu vecchia",
+    "min:date": "primo|prima",
+    "max:age": "piu giovane",
+    "min:age": "piu vecchio|piu vecchia|piu anziano|piu anziana",
     "max:length": "piu lungo|piu lunga",
     "min:length": "piu corto|piu corta|piu breve",
     "min": "piu basso|piu bassa|minimo|minima|minore|meno|piu piccolo|piu piccola",
@@ -261,7 +270,9 @@ _FR = {
     "max:mass": "plus lourd|plus lourde",
     "min:money": "moins cher|moins chere",
     "max:date": "dernier|derniere|plus recent|plus recente|derniers|dernieres",
-    "min:date": "premier|premiere|plus ancien|plus ancienne",
+    "min:date": "premier|premiere",
+    "max:age": "plus jeune",
+    "min:age": "plus ancien|plus ancienne|plus vieux|plus age|plus agee",
     "max:length": "plus long|plus longue",
     "min:length": "plus court|plus courte",
     "min": "plus bas|plus basse|minimum|minimal|minimale|plus petit|plus petite|moins",
@@ -311,25 +322,27 @@ _GLUE = {
         offers offered offering provide provides provided publish published present presented
         write written wrote belong belongs belonging held get got work works worked feature
         featured include included including live living found called named titled result results
-        one ones via through about came comes led leads stored kept""",
+        one ones via through about came comes led leads stored kept own owned dr prof mr mrs ms yet
+        already""",
     "de": """gearbeitet arbeitet arbeiten der die das den dem des ein eine einen einem einer eines in im an
         am auf aus bei beim zu zum zur von vom fur um ist sind war waren wird werden wurde
         wurden worden sein es sie er ihr ihre ihrer wir uns ich du mir man da dort dieser diese
         dieses alle aller allen alles gibt gab bitte kann konnen soll als wie so dabei dazu
         davon denn jeweils entsprechenden vorhanden tabelle tabellen datenbank daten datei zeile
         zeilen eintrag eintrage datensatze gemacht durchgefuhrt ausgefuhrt stehen steht stand
-        befinden befindet liegen liegt verzeichnet welche dass ob durch es""",
+        befinden befindet liegen liegt verzeichnet welche dass ob durch es verwalten besitzen
+        betreuen herr frau dr prof ging gingen fuhr fuhren gefahren beauftragt""",
     "es": """el la los las un una unos unas de del en a al para con es son fue fueron ha han hay habia hubo
         se su sus lo le les que este esta estos estas todos todas todo toda me nos tabla base
-        datos registros fila filas registro ser sido esta estan durante""",
+        datos registros fila filas registro ser sido esta estan durante tenemos sr sra dr""",
     "it": """il lo la i gli le un una uno di del della dei delle degli dello dell in nel nella nei nelle a al
         alla ai alle allo agli da dal dalla dai su sul sulla e sono stato stata stati state era
-        erano ha hanno ci si suo sua loro questo questa questi queste tutti tutte tutto tutta c
-        l tabella database dati righe record riga mi durante essere d""",
+        erano ha hanno ci si suo sua loro questo questa questi queste tutti tutte tutto tutta c ancora gia
+        l tabella database dati righe record riga mi durante essere d abbiamo sig signor signora dr""",
     "fr": """le la les l un une des de du d dans en au aux a sur est sont etait etaient ont ete il elle ils
         elles on ce cet cette ces se son sa ses leur leurs nous tous toutes tout toute y t c s
         qu pour chez table base donnees lignes enregistrements moi existe etre
-        fut furent pendant""",
+        fut furent pendant avons mme dr""",
 }
 
 _MONTHS = {
@@ -396,10 +409,17 @@ for _unit, _dimension, _factor, _forms in (
 ):
     for _form in (_unit, *_forms.split()):
         UNITS[_form] = (_dimension, _factor, _unit)
+
+
+def unit_of(written: str) -> tuple[str, float, str] | None:
+    """(dimension, factor to the dimension's own unit, the unit) of a unit as it is written."""
+    return UNITS.get(written) or UNITS.get(written.casefold())
+
+
 MONEY = frozenset({"eur", "usd", "gbp", "chf"})
 DIMENSIONS = {
     "mass": ("weight", "mass", "weigh", "heavy", "gewicht", "masse", "wiegt", "peso", "pesa", "poids"),
-    "time": ("duration", "dauer", "duracion", "durata", "duree"),
+    "time": ("duration", "length", "dauer", "duracion", "durata", "duree"),
 }
 """Words by which people speak of a column of this dimension, whatever its name."""
 OPPOSITES = {
@@ -413,6 +433,13 @@ _PLACES = """location place site city town address base country region warehouse
     citta sede magazzino lieu ville emplacement pays"""
 PLACES = frozenset(_PLACES.split())
 """Words of columns that say where."""
+_PERSONS = """person employee customer client tenant patient student pupil teacher technician mechanic driver
+    owner member contact guest supplier doctor dentist operator author assignee salesperson manager worker
+    kunde mieter fahrer techniker mitarbeiter patientin lehrer schuler besitzer eigentumer mitglied monteur
+    lieferant mechaniker cliente inquilino paciente paziente empleado tecnico conductor dipendente autista
+    insegnante studente fornitore proveedor locataire employe conducteur technicien fournisseur"""
+PERSONS = frozenset(_PERSONS.split())
+"""Words of columns that say who."""
 QUARTERS = {
     "first": 1, "1st": 1, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4, "last": 4,
     "ersten": 1, "erstes": 1, "zweiten": 2, "zweites": 2, "dritten": 3, "drittes": 3, "vierten": 4,

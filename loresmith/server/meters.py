@@ -45,7 +45,10 @@ class Meters:
             registry=registry,
         )
         self._tokens = Counter(
-            "loresmith_tokens", "Tokens read (prompt, query_prompt) and written (answer, query).", ("kind",), registry=registry
+            "loresmith_tokens",
+            "Tokens read (prompt, query_prompt) and written (answer, query).",
+            ("kind",),
+            registry=registry,
         )
         self._dropped = Counter(
             "loresmith_dropped_sentences", "Sentences that verification took out.", registry=registry

@@ -141,6 +141,8 @@ def _alike(table: Table, column: Column, other: Table, key: Column) -> int:
     if bare and (_joined(bare).endswith(about) or about.endswith(_joined(bare))) and len(_joined(bare)) > 2:
         # home_team_id -> teams.id; the table may have a longer name ("staff_technicians").
         return 2
+    if own == name and not bare and key.type == "text":
+        return 1 if key.sql in other.keys and not column.key else 0  # "code" of a table of codes
     return 2 if own == name and key_bare else 0
 
 

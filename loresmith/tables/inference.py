@@ -47,9 +47,9 @@ MISSING = frozenset(
 """What stands for "no value" in a column of numbers or dates."""
 
 _BOOLEAN_PAIRS = (
-    ("false", "true"), ("no", "yes"), ("nein", "ja"), ("non", "oui"), ("no", "sí"), ("no", "si"),
-    ("falsch", "wahr"), ("faux", "vrai"), ("falso", "verdadero"), ("falso", "vero"), ("n", "y"), ("n", "j"),
-    ("nee", "ja"), ("não", "sim"),
+    ("false", "true"), ("no", "yes"), ("nein", "ja"), ("non", "oui"), ("no", "sí"), ("no", "sì"),
+    ("no", "si"), ("falsch", "wahr"), ("faux", "vrai"), ("falso", "verdadero"), ("falso", "vero"),
+    ("n", "y"), ("n", "j"), ("nee", "ja"), ("não", "sim"),
 )  # fmt: skip
 _BOOLEANS = {word: value for pair in _BOOLEAN_PAIRS for value, word in enumerate(pair)}
 _PAIRS = {

@@ -15,7 +15,8 @@ _ATOMS = frozenset(
     m2 m² mm² mm2 cm² cm2 km² ha qm sqm ft² sqft m3 m³ cm³ mm³ ccm l L ml hl cl gal Liter litres liters
     g mg kg t to lb lbs oz kt Mt ct Tonnen tonnes tons
     s ms µs ns min h hr hrs d sec secs Std Sek Min wk mo yr a hour hours day days week weeks month months
-    year years minute minutes second seconds Stunden Tage Wochen Monate Jahre Minuten Sekunden ore giorni
+    year years minute minutes second seconds minuti mesi settimane anni horas minutos semanas meses heures
+    jours semaines mois Stunden Tage Wochen Monate Jahre Minuten Sekunden ore giorni
     N kN MN Nm kNm Nmm mNm Pa kPa MPa hPa bar mbar psi atm J kJ MJ W kW MW GW Wh kWh MWh GWh VA kVA MVA
     var kvar V mV kV A mA kA Ah mAh Ω kΩ MΩ Ohm ohm F µF nF pF H mH Hz kHz MHz GHz rpm U/min 1/min
     dB dBA dB(A)
@@ -51,7 +52,14 @@ _WORDS = {
 # In the names that programs give: a unit of two letters or more, surely none of the words of the name.
 _TAIL = re.compile(
     r"^(?P<name>\w*[a-z0-9])_(?P<unit>kg|mm|cm|km|kwh|kw|mw|mwh|eur|usd|gbp|chf|pct|percent|nm|bar|mbar|psi"
-    r"|rpm|celsius|hours|hrs|minutes|mins|seconds|secs|days|months|ml|mb|gb|kb|hz|ms|m2|m3|sqm|sqft|lbs)$",
+    r"|rpm|celsius|hours|hrs|minutes|mins|seconds|secs|days|weeks|months|years"
+    r"|stunden|minuten|tage|wochen|monate|jahre|ore|minuti|giorni|settimane|mesi|anni|horas|minutos|dias|semanas"
+    r"|meses|heures|jours|semaines|mois|ml|mb|gb|kb|hz|ms|m2|m3|sqm|sqft|lbs)$",
+    re.IGNORECASE,
+)
+_LASTING = re.compile(
+    r"^(?P<name>\w*(?:duration|length|time|labou?r|work|effort|dauer|zeit|arbeit|aufwand|durata|tempo|lavoro"
+    r"|duracion|tiempo|trabajo|duree|temps|travail))_(?P<unit>min|h|s)$",
     re.IGNORECASE,
 )
 _TAILS = {
@@ -93,7 +101,7 @@ def split(name: str) -> tuple[str, str]:
     words = re.split(r"[\s_›-]+", text.casefold())
     if words[-1] in _WORDS:
         return text, _WORDS[words[-1]]
-    if ("_" in text or text.islower()) and (found := _TAIL.match(text)):
+    if ("_" in text or text.islower()) and (found := _TAIL.match(text) or _LASTING.match(text)):
         unit = found["unit"].lower()
         # The name stays whole: it is the source's own identifier.
         return text, _TAILS.get(unit, unit)
