@@ -19,6 +19,7 @@ import pytest
 from serving import LOCAL, QUESTION, Serve, engine_of
 
 from loresmith.models.fake import FakeModel
+from loresmith.server import engine as engines
 from loresmith.server import operation, running
 from loresmith.server.access import OWNER, Caller
 from loresmith.server.engine import Engine, Finished
@@ -217,6 +218,30 @@ def test_who_waits_and_leaves_is_never_answered(serve: Serve) -> None:
     engine = engine_of(client)
     client.portal.call(run, engine, model)  # type: ignore[union-attr]
     assert len(model.prompts) == 1
+
+
+def test_the_figures_tell_who_was_refused_from_who_left(serve: Serve) -> None:
+    model = Held()
+    live = serve.live(model, overrides={"server.parallel": 1, "server.queue": 1})
+    body = json.dumps(CHAT).encode()
+    head = "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    asked = in_background(lambda: httpx.post(f"{live.url}/v1/chat/completions", json=CHAT, timeout=30))
+    assert model.begun.acquire(timeout=20)
+    with socket.create_connection(live.url.removeprefix("http://").split(":")) as waits:
+        waits.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        while not live.engine.turns.waiting:
+            time.sleep(0.005)
+        assert httpx.post(f"{live.url}/v1/chat/completions", json=CHAT).status_code == 429
+    while live.engine.turns.waiting:
+        time.sleep(0.005)
+    model.go.set()
+    asked.join()
+    text = httpx.get(f"{live.url}/metrics").text
+    for outcome in ("answered", "refused", "cancelled"):
+        assert f'loresmith_answers_total{{arm="base",outcome="{outcome}"}} 1.0' in text
+    assert 'loresmith_stage_seconds_count{stage="first"} 1.0' in text
+    assert "process_open_fds" in text
+    assert "_created" not in text
 
 
 def test_a_changed_configuration_counts_at_once(serve: Serve) -> None:
@@ -431,6 +456,22 @@ def test_health_and_readiness(serve: Serve) -> None:
     assert (answer.status_code, answer.json()["reason"]) == (503, "stopping")
     late = httpx.post(f"{live.url}/v1/chat/completions", json={**CHAT, "model": "loresmith"})
     assert late.status_code == 503
+
+
+def test_ready_again_once_the_model_can_be_loaded(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "TRIED_AGAIN", 0.05)
+    file = serve.root / "loresmith.toml"
+    right = file.read_text(encoding="utf-8")
+    file.write_text(right.replace('name = "none"', 'name = "missing.gguf"'), encoding="utf-8")
+    live = serve.live()
+    while (answer := httpx.get(f"{live.url}/readyz")).json()["reason"] == "loading":
+        time.sleep(0.01)
+    assert (answer.status_code, answer.json()["reason"]) == (503, "a model cannot be loaded")
+    file.write_text(right, encoding="utf-8")
+    deadline = time.monotonic() + 20
+    while httpx.get(f"{live.url}/readyz").status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 # --- the process --------------------------------------------------------------------------------
