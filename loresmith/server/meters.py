@@ -22,7 +22,7 @@ from loresmith.types import Answer
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 # Else every count is listed a second time, with the moment of its birth.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160)
 

@@ -10,9 +10,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import httpx
 import pytest
@@ -472,6 +474,18 @@ def test_ready_again_once_the_model_can_be_loaded(serve: Serve, monkeypatch: pyt
     while httpx.get(f"{live.url}/readyz").status_code != 200:
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_an_upload_that_finds_no_room_for_its_parts_is_told_so(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    live = serve.live()
+    file = {"files": ("large.md", b"# Large\n\n" + b"word " * 600_000)}
+    refused = httpx.post(f"{live.url}/api/documents", files=file)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "storage_error")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert httpx.post(f"{live.url}/api/documents", files=file).status_code == 201
 
 
 # --- the process --------------------------------------------------------------------------------
