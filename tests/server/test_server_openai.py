@@ -224,7 +224,7 @@ def test_quotes_alone_where_there_is_no_model(serve: Serve) -> None:
     with client_of(serve.live().url) as client:
         assert [m.id for m in client.models.list()] == ["loresmith", "loresmith-rag", "loresmith-embed"]
         assert "25 Nm" in ask(client).choices[0].message.content
-        with pytest.raises(openai.InternalServerError, match="needs a language model"):
+        with pytest.raises(openai.NotFoundError, match="needs a language model"):
             ask(client, model="loresmith-base")
 
 
