@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 from loresmith import releases
 from loresmith import workspace as folders
 from loresmith.config import FILE_NAME
-from loresmith.errors import LoresmithError, NotForReader
+from loresmith.errors import LoresmithError, NotForReader, StorageError
 from loresmith.expert import Expert
 from loresmith.server.access import Caller
 from loresmith.server.faults import ApiError
@@ -43,6 +43,7 @@ T = TypeVar("T")
 KEPT = 200
 # Seconds until a model that could not be loaded is tried again.
 TRIED_AGAIN = 15.0
+NO_MODEL, UNREADABLE = "a model cannot be loaded", "the workspace cannot be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,11 @@ class Engine:
         self._seen = self._stamp()
         self.stopping = asyncio.Event()
         self.trouble = ""
+        self.hindrance = ""
+        """The same in words that tell nothing of the workspace."""
         self.warm = False
+        self.doubted = settings.warm
+        """Whether the index is to be tried before it is called ready."""
 
     # --- what the routes use ------------------------------------------------------------------
 
@@ -245,9 +250,10 @@ class Engine:
                 if str(error) != self.trouble:
                     log.warning("not warm: %s", error)
                 self.trouble = str(error)
+                self.hindrance = UNREADABLE if isinstance(error, StorageError) else NO_MODEL
             self.warm = True
             await asyncio.sleep(TRIED_AGAIN)
-        self.trouble = ""
+        self.trouble = self.hindrance = ""
         self.warm = True
 
     def stop(self) -> None:
@@ -287,6 +293,7 @@ class Engine:
         except Cancelled:
             self.meters.unanswered(arm, "cancelled")
         except (LoresmithError, ApiError) as error:
+            self.doubted = self.doubted or isinstance(error, StorageError)
             self.meters.unanswered(arm, "failed" if asking.has_turn else "refused")
             asking.events.put_nowait(error)
         except BaseException as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import logging
 import os
@@ -20,9 +21,10 @@ import httpx
 import pytest
 from serving import LOCAL, QUESTION, Serve, engine_of
 
+from loresmith import workspace as folders
 from loresmith.models.fake import FakeModel
 from loresmith.server import engine as engines
-from loresmith.server import operation, running
+from loresmith.server import jobs, operation, running
 from loresmith.server.access import OWNER, Caller
 from loresmith.server.engine import Engine, Finished
 from loresmith.server.faults import ApiError
@@ -486,6 +488,46 @@ def test_an_upload_that_finds_no_room_for_its_parts_is_told_so(
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "storage_error")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert httpx.post(f"{live.url}/api/documents", files=file).status_code == 201
+
+
+def test_a_damaged_index_is_not_ready_until_it_is_mended(serve: Serve) -> None:
+    client = serve()
+    rows = list((serve.root / ".loresmith" / "index").rglob("data/*.lance"))
+    whole = [path.read_bytes() for path in rows]
+    for path in rows:
+        path.write_bytes(b"\0" * 100)
+    while (answer := client.get("/readyz")).json()["reason"] == "loading":
+        time.sleep(0.01)
+    assert (answer.status_code, answer.json()["reason"]) == (503, "the workspace cannot be read")
+    for path, content in zip(rows, whole, strict=True):
+        path.write_bytes(content)
+    assert client.get("/readyz").status_code == 200
+
+
+def test_a_sync_that_was_cut_off_is_started_again_once(serve: Serve) -> None:
+    folder = folders.open_dir(serve.root)
+    place = jobs.jobs_dir(folder)
+    place.mkdir()
+    with (place / "index.queue").open("a") as turn:  # as if another held the index
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        first = jobs.post(folder, "sync", {}, ["sync"], "anna")
+        _kill(place, first.id)
+        assert jobs.get(folder, first.id).state == "interrupted"
+        serve()
+        newest = jobs.listing(folder)[0]
+        assert (newest.kind, newest.by, newest.state) == ("sync", "anna", "queued")
+        _kill(place, newest.id)
+        serve()
+        assert len(jobs.listing(folder)) == 2
+
+
+def _kill(place: Path, job: str) -> None:
+    """As the end of a container does."""
+    os.killpg(int((place / f"{job}.pid").read_text()), signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while jobs.get(folders.open_dir(place.parent.parent), job).state in jobs.UNDER_WAY:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 # --- the process --------------------------------------------------------------------------------
