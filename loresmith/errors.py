@@ -15,6 +15,7 @@
     │   └── NotForReader           an adapter was trained on what this reader may not see
     ├── ModelError                 a model is unknown, missing, damaged or cannot answer
     │   ├── PromptTooLong          prompt and answer do not fit the model's window
+    │   ├── ArmMissing             an arm is asked for that has no model or no adapter here
     │   └── MissingExtra           an optional package is needed; the text holds the install line
     ├── QueryError                 a question to the tables cannot be answered with this query
     │   ├── PlanError              a plan names what is not there, or joins or counts ambiguously
@@ -102,6 +103,10 @@ class ModelError(LoresmithError):
 
 
 class PromptTooLong(ModelError):
+    pass
+
+
+class ArmMissing(ModelError):
     pass
 
 

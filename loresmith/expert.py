@@ -27,7 +27,7 @@ from loresmith.answering.evidence import parse_question
 from loresmith.answering.generate import OnSentence, answer
 from loresmith.answering.unaided import unaided
 from loresmith.config import ModelSection
-from loresmith.errors import ModelError, StorageError, WorkspaceLocked
+from loresmith.errors import ArmMissing, ModelError, StorageError, WorkspaceLocked
 from loresmith.index import Store, open_generation
 from loresmith.language import detect
 from loresmith.locate import locate
@@ -429,7 +429,7 @@ class Expert:
             name = released
         found = adapters.current(folder) if name == "auto" else adapters.find(folder, name)
         if found is None:
-            raise ModelError(
+            raise ArmMissing(
                 "This needs an adapter, and none is in use here.",
                 "Train one (`loresmith train`), choose one (`loresmith adapters use ID`), or ask with "
                 "--arm rag.",
@@ -511,7 +511,7 @@ class Expert:
         """The model, for what needs one."""
         model = self._workspace.model(self._progress)
         if model is None:
-            raise ModelError('This needs a language model, and model.name is "none".', "Use --model auto.")
+            raise ArmMissing('This needs a language model, and model.name is "none".', "Use --model auto.")
         return model
 
     def _reader(self, adapter: Adapter | None) -> LanguageModel | None:
@@ -579,8 +579,8 @@ class Expert:
         return sorted(mine, key=lambda e: e.created)
 
     def _remember(self, chat: str, question: str, found: Answer) -> None:
-        cited = {c.document for s in found.sentences for c in s.citations}
-        labels = {label for info in self._state.infos() if info.id in cited for label in info.labels}
+        used = memory.rests_on(found)
+        labels = {label for info in self._state.infos() if info.id in used for label in info.labels}
         try:
             with self._workspace.folder.writing():
                 memory.remember(

@@ -6,7 +6,7 @@ same database folder, stands its vector with the entry's id. So an entry that is
 say, and the vectors can always be made again from state.db.
 
 Promises: an answer is recalled only in its own chat, and only to a reader who holds every label of
-the documents it cites. `remember` and `forget` need the workspace's lock, `recall` writes nothing.
+the documents it comes from. `remember` and `forget` need the workspace's lock, `recall` writes nothing.
 """
 
 from __future__ import annotations
@@ -49,17 +49,16 @@ def remember(
     """Keep a question and its answer; an abstention is not worth remembering (None).
 
     Args:
-        labels: of all documents the answer cites; who lacks one will not recall it.
+        labels: of all documents the answer `rests_on`; who lacks one will not recall it.
     """
     if answer.abstained:
         return None
-    cited = dict.fromkeys(c.document for s in answer.sentences for c in s.citations)
     entry = MemoryRow(
         id=uuid.uuid4().hex,
         chat=chat,
         question=question,
         answer=answer.answer,
-        documents=tuple(cited),
+        documents=tuple(rests_on(answer)),
         labels=tuple(sorted(set(labels))),
         created=time.time(),
     )
@@ -71,6 +70,13 @@ def remember(
         rows = [_row(e) for e in entries]
         vectors.replace([e.id for e in entries], rows, _embed(embedder, entries), [""] * len(rows))
     return entry
+
+
+def rests_on(answer: Answer) -> list[str]:
+    """Ids of the documents that an answer comes from: those it cites, and all tables that were counted."""
+    cited = [c.document for s in answer.sentences for c in s.citations]
+    tables = [table.document for table in answer.result.basis] if answer.result else []
+    return list(dict.fromkeys([*cited, *tables]))
 
 
 def recall(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from helpers import HashEmbedder
 
 from loresmith.index import Store, open_store
-from loresmith.memory import forget, recall, remember
+from loresmith.memory import forget, recall, remember, rests_on
 from loresmith.state import State
-from loresmith.types import Answer, Citation, Locator, Sentence
+from loresmith.types import Answer, BasisTable, Citation, Locator, Sentence, TableResult
 
 EMBEDDER = HashEmbedder(64)
 
@@ -81,6 +82,19 @@ def test_labels_of_the_cited_documents_are_needed(state: State, store: Store) ->
     assert recall(state, store, EMBEDDER, "one", TORQUE, access=("staff",)) == []
     assert len(recall(state, store, EMBEDDER, "one", TORQUE, access=("board",))) == 1
     assert len(recall(state, store, EMBEDDER, "one", TORQUE)) == 1
+
+
+def test_a_table_that_was_counted_is_rested_on_without_a_citation(state: State, store: Store) -> None:
+    """So that its label counts, and its change ends the memory."""
+    basis = tuple(
+        BasisTable(document=name, table=name, columns=(), rows=(), total=1) for name in ("a.pdf", "pay.csv")
+    )
+    result = TableResult(sql="", reading="", columns=(), units=(), rows=(), basis=basis)
+    counted = replace(answer(TORQUE, "Seven."), result=result)
+    assert rests_on(counted) == ["a.pdf", "pay.csv"]
+    kept = remember(state, store, EMBEDDER, "one", TORQUE, counted)
+    assert kept is not None
+    assert kept.documents == ("a.pdf", "pay.csv")
 
 
 def test_an_entry_that_left_the_state_is_gone_whatever_the_vectors_say(state: State, store: Store) -> None:

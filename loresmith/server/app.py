@@ -13,6 +13,7 @@ engine as `request.app.state.engine` and the keys as `request.app.state.keys`; l
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -23,12 +24,15 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
 
 from loresmith import __version__
-from loresmith.server import faults, openai_api, operation, page, responses_api, workspace_api
+from loresmith.errors import LoresmithError
+from loresmith.server import faults, jobs, openai_api, operation, page, responses_api, workspace_api
 from loresmith.server.access import Keys, is_loopback
 from loresmith.server.engine import Engine
 from loresmith.server.guards import Records, Refusals
 from loresmith.server.mcp import Agents
 from loresmith.server.models import Served
+
+log = logging.getLogger("loresmith.server")
 
 
 def create_app(
@@ -82,6 +86,11 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
     engine: Engine = app.state.engine
     async with AsyncExitStack() as parts:
         parts.push_async_callback(engine.close)
+        try:
+            if again := await asyncio.to_thread(jobs.take_up, engine.workspace.folder):
+                log.info("a sync that was cut off is started again: %s", again.id)
+        except LoresmithError as error:
+            log.warning("a sync that was cut off is not started again: %s", error)
         warming = asyncio.create_task(engine.start())
         parts.callback(warming.cancel)
         await parts.enter_async_context(app.state.agents.life())

@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 from loresmith import releases
 from loresmith import workspace as folders
 from loresmith.config import FILE_NAME
-from loresmith.errors import LoresmithError, NotForReader
+from loresmith.errors import LoresmithError, NotForReader, StorageError
 from loresmith.expert import Expert
 from loresmith.server.access import Caller
 from loresmith.server.faults import ApiError
@@ -41,6 +41,9 @@ T = TypeVar("T")
 
 # Answers that feedback can still be given on by their id.
 KEPT = 200
+# Seconds until a model that could not be loaded is tried again.
+TRIED_AGAIN = 15.0
+NO_MODEL, UNREADABLE = "a model cannot be loaded", "the workspace cannot be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,11 @@ class Engine:
         self._seen = self._stamp()
         self.stopping = asyncio.Event()
         self.trouble = ""
+        self.hindrance = ""
+        """The same in words that tell nothing of the workspace."""
         self.warm = False
+        self.doubted = settings.warm
+        """Whether the index is to be tried before it is called ready."""
 
     # --- what the routes use ------------------------------------------------------------------
 
@@ -232,14 +239,21 @@ class Engine:
 
     async def start(self) -> None:
         """Load what the first question needs, where `server.warm` says so. A model that cannot be
-        loaded is told by /readyz; the server lives on."""
-        if self.workspace.folder.config.server.warm:
+        loaded is told by /readyz, and tried again now and then; the server lives on."""
+        while self.workspace.folder.config.server.warm:
             try:
+                await self._refreshed()
                 async with self._gate.alone():
                     await asyncio.to_thread(self._warm)
+                break
             except LoresmithError as error:
+                if str(error) != self.trouble:
+                    log.warning("not warm: %s", error)
                 self.trouble = str(error)
-                log.warning("not warm: %s", error)
+                self.hindrance = UNREADABLE if isinstance(error, StorageError) else NO_MODEL
+            self.warm = True
+            await asyncio.sleep(TRIED_AGAIN)
+        self.trouble = self.hindrance = ""
         self.warm = True
 
     def stop(self) -> None:
@@ -279,11 +293,14 @@ class Engine:
         except Cancelled:
             self.meters.unanswered(arm, "cancelled")
         except (LoresmithError, ApiError) as error:
-            self.meters.unanswered(arm, "failed")
+            self.doubted = self.doubted or isinstance(error, StorageError)
+            self.meters.unanswered(arm, "failed" if asking.has_turn else "refused")
             asking.events.put_nowait(error)
         except BaseException as error:
+            left = isinstance(error, asyncio.CancelledError)
+            self.meters.unanswered(arm, "cancelled" if left else "failed")
             asking.events.put_nowait(error)  # whatever it is, the route that waits must hear of it
-            if isinstance(error, asyncio.CancelledError):
+            if left:
                 raise
 
     async def _answered(self, asking: _Asking) -> Answer:
@@ -292,14 +309,14 @@ class Engine:
         told = False
 
         def tell(event: Event) -> None:
-            loop.call_soon_threadsafe(asking.events.put_nowait, event)
-
-        def sentence(event: Sentence) -> None:
             nonlocal told
-            asking.request.check()
             if not told:
                 told = True
                 self.meters.stage("first", time.perf_counter() - began)
+            loop.call_soon_threadsafe(asking.events.put_nowait, event)
+
+        def sentence(event: Sentence) -> None:
+            asking.request.check()
             tell(event)
 
         def answer() -> Answer:

@@ -93,6 +93,7 @@ _STATUS: tuple[tuple[type[LoresmithError], int], ...] = (
     (errors.MissingExtra, 501),
     (errors.EndpointError, 502),
     (errors.PromptTooLong, 400),
+    (errors.ArmMissing, 404),
     (errors.ModelError, 503),
 )
 
@@ -186,12 +187,14 @@ def install(app: FastAPI) -> None:
 
 def _methods(app: FastAPI, path: str) -> list[str]:
     """What may be done with this path; a router alone names the methods of the first route that it fits."""
-    found: set[str] = set()
-    for template, methods in app.openapi()["paths"].items():
-        pieces = re.split(r"\{\w+\}", template)
-        if re.fullmatch(".+".join(map(re.escape, pieces)), path):
-            found.update(method.upper() for method in methods)
-    return sorted(found)
+    described: dict[str, dict[str, Any]] = app.openapi()["paths"]
+    found: set[str] = set(described.get(path, ()))
+    for template, methods in described.items() if not found else ():
+        # The id of a document may hold slashes.
+        pieces = re.escape(template).replace(r"\{document\}", ".+")
+        if re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", pieces), path):
+            found.update(methods)
+    return sorted(method.upper() for method in found)
 
 
 def unreadable(error: RequestValidationError) -> ApiError:

@@ -28,7 +28,7 @@ from typing import Any, Literal
 import loresmith
 from loresmith.errors import StorageError, UsageError
 from loresmith.server import progress
-from loresmith.workspace import WorkspaceDir, write_atomic
+from loresmith.workspace import WorkspaceDir, translated_os_errors, write_atomic
 
 Kind = Literal["sync", "dataset", "train", "compare"]
 State = Literal["queued", "running", "done", "failed", "stopped", "interrupted"]
@@ -90,6 +90,7 @@ def post(
     by: str,
     *,
     labels: Sequence[str] = (),
+    again: bool = False,
 ) -> Job:
     """Start a job; one that waits for the same already is returned instead.
 
@@ -97,12 +98,14 @@ def post(
         arguments: of the command line, without workspace and --json.
         by: who asked for it.
         labels: of all that is there now: whoever reads of the job later needs them.
+        again: for one that was cut off.
 
     Raises:
-        UsageError: too many wait already.
+        UsageError: too many wait already.  StorageError: it cannot be written down.
     """
     place = jobs_dir(folder)
-    place.mkdir(parents=True, exist_ok=True)
+    with translated_os_errors(place):
+        place.mkdir(parents=True, exist_ok=True)
     waiting = [job for job in listing(folder) if job.state == "queued"]
     for job in waiting:
         if job.kind == kind and job.options == options:
@@ -125,8 +128,10 @@ def post(
         "queue": QUEUES[kind],
         "created": now,
         "arguments": [*arguments, "--workspace", str(folder.root), "--json"],
+        "again": again,
     }
-    lock = os.open(place / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    with translated_os_errors(place):
+        lock = os.open(place / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         # Taken here and inherited, so that there is no moment in which nobody holds it.
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -152,6 +157,19 @@ def _start(root: Path, place: Path, name: str, lock: int) -> None:
     (place / f"{name}.pid").write_text(str(process.pid))
     # Only so that it does not stay a zombie; that it ends is seen by its lock.
     threading.Thread(target=process.wait, name=f"job {name}", daemon=True).start()
+
+
+def take_up(folder: WorkspaceDir) -> Job | None:
+    """Start the last sync again, where it was cut off with the machine or the container; once, since it
+    may be what the machine died of. It goes on where it was; other work is for people to decide on."""
+    last = next((job for job in listing(folder) if job.kind == "sync"), None)
+    if last is None or last.state != "interrupted":
+        return None
+    asked = _json(jobs_dir(folder) / f"{last.id}.json") or {}
+    if asked.get("again"):
+        return None
+    arguments = asked["arguments"][:-3]  # as `post` was given them
+    return post(folder, "sync", last.options, arguments, last.by, labels=last.labels, again=True)
 
 
 def listing(folder: WorkspaceDir) -> list[Job]:

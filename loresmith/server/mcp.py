@@ -10,14 +10,16 @@ material, since whoever reads them here is a program that may take them for orde
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Annotated, Any, TypeVar
 
 import mcp.types
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
+from mcp.types import CallToolResult
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -28,12 +30,12 @@ from loresmith import workspace as folders
 from loresmith.errors import LoresmithError
 from loresmith.server import faults
 from loresmith.server.access import Caller, Keys
-from loresmith.server.engine import Engine
+from loresmith.server.engine import Engine, Finished
 from loresmith.server.faults import ApiError
-from loresmith.server.workspace_api.asking import answer_dict
-from loresmith.server.workspace_api.finding import hit_dict, source_of
+from loresmith.server.mcp_shapes import Answered, Hits, Source, answered, hits, result, source
+from loresmith.server.workspace_api.finding import source_of
 from loresmith.server.workspace_api.shared import Here, Question
-from loresmith.types import Arm, SearchMode
+from loresmith.types import Answer, Arm, Hit, SearchMode, Sentence
 
 T = TypeVar("T")
 
@@ -70,43 +72,73 @@ def server(engine: Engine, who: Who) -> MCPServer[Any]:
 
     @made.tool(annotations=_READS_ONLY)
     async def search(
-        query: Question, ctx: Context[Any, Any], k: K = None, mode: SearchMode | None = None
-    ) -> dict[str, Any]:
-        """Find passages by meaning and by words; each with its document, place and passage id."""
+        query: Annotated[Question, Field(description="Words or a question, in any language.")],
+        ctx: Context[Any, Any],
+        k: K = None,
+        mode: Annotated[
+            SearchMode | None,
+            Field(description="text: by words, for names and numbers; dense: by meaning; else both."),
+        ] = None,
+    ) -> Annotated[CallToolResult, Hits]:
+        """Find passages of the documents by meaning and by words, the best first, each verbatim with its
+        document, place and passage id. For reading around; use ask to have a question answered."""
         here = await _here(engine, who, ctx)
         found = await _told(engine.run(lambda: engine.expert.search(query, k, mode, here.asker.where())))
-        return {"hits": [hit_dict(hit) for hit in found]}
+        return result(hits(found))
 
     @made.tool(annotations=_READS_ONLY)
     async def ask(
-        question: Question,
+        question: Annotated[Question, Field(description="One whole question; nothing asked before counts.")],
         ctx: Context[Any, Any],
-        arm: Annotated[Arm | None, Field(description="What answers; else what is released here.")] = None,
-    ) -> dict[str, Any]:
-        """Answer from the documents: verified sentences with their citations, or an abstention."""
+        arm: Annotated[
+            Arm | None,
+            Field(
+                description="Leave it away, unless told to compare: base and tuned answer without the "
+                "documents, unverified; rag and both from them."
+            ),
+        ] = None,
+    ) -> Annotated[CallToolResult, Answered]:
+        """Have a question answered from the documents and their tables: verified sentences, each with the
+        quotes it stands on, and the rows where it was computed; or an abstention, with the places nearest
+        to it. Takes seconds to a minute."""
         here = await _here(engine, who, ctx)
-        found = await _told(engine.answer(question, caller=here.asker, arm=arm))
-        return {"id": found.id} | answer_dict(found.answer)
+        return result(answered(await _told(_answer(engine, here.asker, ctx, question, arm))))
 
     @made.tool(annotations=_READS_ONLY)
-    async def open_source(passage: PassageName, ctx: Context[Any, Any]) -> dict[str, Any]:
-        """A passage verbatim, with what stands before and after it in its document."""
+    async def open_source(passage: PassageName, ctx: Context[Any, Any]) -> Annotated[CallToolResult, Source]:
+        """Read on around a citation or a hit: the passage verbatim, with what stands before and after it."""
         here = await _here(engine, who, ctx)
-        return await _told(engine.run(source_of, here, passage))
+        return result(source(await _told(engine.run(source_of, here, passage))))
 
     @made.tool(annotations=_READS_ONLY)
-    async def similar(document: DocumentName, ctx: Context[Any, Any], k: K = None) -> dict[str, Any]:
-        """Documents like this one, the most alike first."""
+    async def similar(
+        document: DocumentName, ctx: Context[Any, Any], k: K = None
+    ) -> Annotated[CallToolResult, Hits]:
+        """Name documents like this one, the most alike first, each with the passage that is."""
         here = await _here(engine, who, ctx)
 
-        def find() -> dict[str, Any]:
+        def find() -> list[Hit]:
             here.info(document)
-            found = engine.expert.similar(document, k, here.asker.where())
-            return {"hits": [hit_dict(hit) for hit in found]}
+            return engine.expert.similar(document, k, here.asker.where())
 
-        return await _told(engine.run(find))
+        return result(hits(await _told(engine.run(find))))
 
     return made
+
+
+async def _answer(
+    engine: Engine, asker: Caller, ctx: Context[Any, Any], question: str, arm: Arm | None
+) -> Answer:
+    """The answer; each sentence on the way is told as progress, to clients that ask for it."""
+    told = 0
+    async with aclosing(engine.ask(question, caller=asker, arm=arm)) as events:
+        async for event in events:
+            if isinstance(event, Finished):
+                return event.answer
+            if isinstance(event, Sentence):
+                told += 1
+                await ctx.report_progress(told, message=event.text)
+    raise AssertionError("an answer without an end")
 
 
 async def _here(engine: Engine, who: Who, ctx: Context[Any, Any]) -> Here:
@@ -134,7 +166,9 @@ class Agents:
         made = server(engine, self._who)
         # Host and Origin are looked at by guards.py, for every path alike.
         unguarded = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-        made.streamable_http_app(json_response=True, stateless_http=True, transport_security=unguarded)
+        # Calls that take long are answered as streams: a JSON response would not see its client leave, and
+        # carries no progress.
+        made.streamable_http_app(stateless_http=True, transport_security=unguarded)
         self._manager = made.session_manager
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -172,8 +206,10 @@ def _secret(headers: Headers) -> str | None:
 
 async def stdio(engine: Engine, caller: Caller) -> None:
     """Serve on standard input and output until that is closed, always as `caller`."""
-    await engine.start()
+    # Meanwhile: programs that start this wait for its first word, not for a model.
+    warming = asyncio.create_task(engine.start())
     try:
         await server(engine, lambda _: caller).run_stdio_async()
     finally:
+        warming.cancel()
         await engine.close()

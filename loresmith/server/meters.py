@@ -7,11 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from loresmith.types import Answer
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+# Else every count is listed a second time, with the moment of its birth.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160)
 
@@ -21,6 +32,7 @@ class Meters:
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
+        ProcessCollector(registry=registry)  # memory, processor, open files
         self._requests = Counter(
             "loresmith_requests", "Requests, by route and status.", ("route", "status"), registry=registry
         )
@@ -33,14 +45,14 @@ class Meters:
         )
         self._stages = Histogram(
             "loresmith_stage_seconds",
-            "Of one answer: queue, retrieval, generation, verification, first (to the first sentence).",
+            "Of one answer: queue, retrieval, generation, verification, first (to the first words sent).",
             ("stage",),
             buckets=_SECONDS,
             registry=registry,
         )
         self._answers = Counter(
             "loresmith_answers",
-            "Answers by arm and outcome: answered, abstained, cancelled, failed.",
+            "Answers by arm and outcome: answered, abstained, cancelled, refused (429, 503), failed.",
             ("arm", "outcome"),
             registry=registry,
         )

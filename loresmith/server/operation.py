@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from loresmith.errors import LoresmithError
 from loresmith.server import meters
 from loresmith.server.access import Caller, needs
-from loresmith.server.engine import Engine
+from loresmith.server.engine import UNREADABLE, Engine
 from loresmith.server.faults import documented
 from loresmith.state import State
 
@@ -62,17 +62,22 @@ async def _hindrance(engine: Engine) -> str:
         return "stopping"
     if not engine.warm:
         return "loading"
-    if engine.trouble:
-        return "a model cannot be loaded"
+    if engine.hindrance:
+        return engine.hindrance
     try:
         return await engine.run(_index, engine)
     except LoresmithError:  # its words are for those with a key
-        return "the workspace cannot be read"
+        return UNREADABLE
 
 
 def _index(engine: Engine) -> str:
     with State.open(engine.workspace.folder.state_path) as state:
-        return "" if state.current() else "nothing is indexed"
+        if not state.current():
+            return "nothing is indexed"
+    if engine.doubted:
+        engine.expert.search("ready", 1)
+        engine.doubted = False
+    return ""
 
 
 # --- the log ------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """/v1/responses: the same answers in OpenAI's newer form, with its events.
 
 Nothing is stored: a conversation is what the request brings (`input`), `previous_response_id` is
-refused. `instructions` have no say in what may be answered, as system messages have none.
+refused. `instructions` have no say in what may be answered, as system messages have none. Citations
+stand in `annotations`, as citations of files, which clients know; ours have the quote and its place too.
 """
 
 from __future__ import annotations
@@ -31,8 +32,13 @@ from loresmith.server.writing import JsonForm, Piece, Writer, check_form, gramma
 router = APIRouter(prefix="/v1", tags=["openai"], responses=documented())
 
 
+# What other models did before this question; none of it is said to the user.
+_PASSED_OVER = {"reasoning", "function_call", "function_call_output"}
+
+
 class InputItem(Shape):
-    """A message of the conversation; other kinds of items are refused by their type."""
+    """A message of the conversation; the steps of an agent are passed over, what else there is is refused
+    by its type."""
 
     type: str = "message"
     role: str = "user"
@@ -55,12 +61,13 @@ class ResponsesRequest(Asked):
     instructions: str | None = None
     max_output_tokens: Annotated[int, Field(ge=1)] | None = None
     previous_response_id: str | None = None
+    conversation: str | dict[str, Any] | None = None
     background: bool | None = False
     text: TextOptions | None = None
 
     def check(self) -> None:
         super().check()
-        for name in ("previous_response_id", "background"):
+        for name in ("previous_response_id", "conversation", "background"):
             if getattr(self, name):
                 raise ApiError(400, f"{name} is not done here.", "unsupported_parameter", param=name)
 
@@ -71,15 +78,16 @@ class ResponsesRequest(Asked):
         """
         if isinstance(self.input, str):
             return [ChatTurn(role="user", content=self.input)]
-        strange = next((item.type for item in self.input if item.type != "message"), None)
+        messages = [item for item in self.input if item.type not in _PASSED_OVER]
+        strange = next((item.type for item in messages if item.type != "message"), None)
         if strange is not None:
             raise ApiError(
                 400, f"Only messages are read here, not {strange}.", "unsupported_content", param="input"
             )
         roles = {"user", "assistant", "system", "developer"}
-        if any(item.role not in roles for item in self.input):
+        if any(item.role not in roles for item in messages):
             raise ApiError(400, "A message has an unknown role.", "unsupported_content", param="input")
-        return [ChatTurn.model_validate({"role": i.role, "content": i.content}) for i in self.input]
+        return [ChatTurn.model_validate({"role": i.role, "content": i.content}) for i in messages]
 
 
 @router.post("/responses", summary="Answer a question, in OpenAI's newer form")
@@ -157,6 +165,10 @@ async def _events(writer: Writer, wanted: ResponsesRequest) -> AsyncGenerator[st
                 made.take(piece)
                 if isinstance(piece, Piece):
                     yield told("response.output_text.delta", **place, delta=piece.text, logprobs=[])
+                    first = len(made.annotations) - len(piece.citations)
+                    for count, one in enumerate(made.annotations[first:], first):
+                        kind = "response.output_text.annotation.added"
+                        yield told(kind, **place, annotation_index=count, annotation=one)
     except (ApiError, LoresmithError) as error:
         if not begun:
             raise
@@ -179,12 +191,14 @@ class _Made:
         self._created = int(time.time())
         self._finished: Finished | None = None
         self._citations: list[dict[str, Any]] = []
+        self.annotations: list[dict[str, Any]] = []
         self.text = ""
 
     def take(self, piece: Piece | Finished) -> None:
         if isinstance(piece, Piece):
             self.text += piece.text
             self._citations += piece.citations
+            self.annotations += [_annotation(one, len(self.text)) for one in piece.citations]
             return
         self._finished = piece
         titles = titles_of(piece.answer)
@@ -193,8 +207,9 @@ class _Made:
     def part(self, *, empty: bool = False) -> dict[str, Any]:
         text = "" if empty else self.text
         citations = [] if empty else self._citations
+        noted = [] if empty else self.annotations
         kind = "output_text"
-        return {"type": kind, "text": text, "annotations": [], "logprobs": [], "citations": citations}
+        return {"type": kind, "text": text, "annotations": noted, "logprobs": [], "citations": citations}
 
     def item(self, status: str, *, empty: bool = False) -> dict[str, Any]:
         content = [] if empty else [self.part()]
@@ -237,3 +252,10 @@ class _Made:
             }
             found["loresmith"] = openai_api.said(done)
         return found
+
+
+def _annotation(citation: dict[str, Any], end: int) -> dict[str, Any]:
+    """As OpenAI cites a file, behind the sentence that ends at `end`; what it rests on is ours."""
+    name = citation["document"]
+    ours = {key: citation[key] for key in ("passage", "place", "quote")}
+    return {"type": "file_citation", "file_id": name, "filename": name, "index": end, **ours}

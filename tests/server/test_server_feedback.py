@@ -55,7 +55,7 @@ def test_arms_and_chats_by_the_page_s_route(serve: Serve) -> None:
     base = client.post("/api/ask", json={"question": QUESTION, "arm": "base"}).text
     assert '"arm": "base"' in base
     refused = client.post("/api/ask", json={"question": QUESTION, "arm": "both"})
-    assert refused.status_code == 503
+    assert refused.status_code == 404
     assert "adapter" in refused.json()["error"]["message"]
     assert "no-store" in refused.headers["cache-control"]
     only = client.post("/api/ask", json={"question": QUESTION, "documents": ["salaries.md"]}).text
@@ -113,6 +113,15 @@ def test_feedback_outlives_a_restart_of_the_server(serve: Serve) -> None:
     assert (found["answer"], found["cited"]) == ("It is 25 Nm.", shown["cited"])
     assert next(p["document"] for p in found["passages"]) == "p-200.md"
     assert "salaries.md" not in {p["document"] for p in found["passages"]}
+
+
+def test_feedback_right_after_a_change_of_the_configuration(serve: Serve) -> None:
+    client = serve()
+    client.get("/api/search", params={"q": QUESTION})  # so that there is an expert to be replaced
+    toml = serve.root / "loresmith.toml"
+    toml.write_text(toml.read_text() + "\n[answer]\nrows = 7\n")
+    body = {"answer": "x", "question": QUESTION, "text": "It is 25 Nm.", "verdict": "approved"}
+    assert client.post("/api/feedback", json=body | {"passages": ["x"]}).status_code == 201
 
 
 def test_feedback_carries_the_labels_of_what_was_read(serve: Serve) -> None:

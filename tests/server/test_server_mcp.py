@@ -6,7 +6,9 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,6 +18,9 @@ from mcp import Client, StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, TextContent
 from serving import QUESTION, SECRET_QUESTION, Serve
+
+from loresmith.models.fake import FakeModel
+from loresmith.types import Generated
 
 TOOLS = ["ask", "open_source", "search", "similar"]
 
@@ -169,4 +174,93 @@ def test_bad_requests_get_an_answer_and_the_server_lives(serve: Serve) -> None:
     }
     answer = client.post("/mcp", json=call)
     assert answer.status_code == 200
-    assert answer.json()["id"] == 7
+    data = next(line for line in answer.text.splitlines() if line.startswith("data: "))
+    assert json.loads(data.removeprefix("data: "))["id"] == 7
+
+
+def test_what_a_tool_hands_out_is_for_a_reader_and_described(serve: Serve) -> None:
+    url = serve.live().url
+
+    async def work() -> None:
+        async with over_http(url) as client:
+            tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+            for name, fields in {
+                "ask": {"answer", "abstained", "reason", "arm", "sentences", "table", "nearest"},
+                "search": {"hits"},
+                "open_source": {"document", "title", "place", "heading", "before", "text", "after"},
+            }.items():
+                schema = tools[name].output_schema
+                assert schema is not None
+                assert fields <= set(schema["properties"])
+                inputs = tools[name].input_schema["properties"].values()
+                assert all(field.get("description") for field in inputs)
+            hit = content(await client.call_tool("search", {"query": "torque", "k": 1}))["hits"][0]
+            assert set(hit) == {"document", "title", "place", "passage", "heading", "text"}
+            nothing = content(await client.call_tool("ask", {"question": "Which colour has the X-9?"}))
+            assert nothing["abstained"]
+            assert nothing["sentences"] == []
+            assert {"p-200.md"} <= {where["document"] for where in nothing["nearest"]}
+
+    run(work)
+
+
+class Endless(FakeModel):
+    """Says one sentence and begins another, then nothing more, until it is closed."""
+
+    def __init__(self) -> None:
+        super().__init__("The torque is 25 Nm. The M10")
+        self.begun = threading.Semaphore(0)
+        self.left = threading.Semaphore(0)
+
+    def _speak(self, words: Sequence[str]) -> Iterator[Generated]:
+        try:
+            yield from super()._speak(words)
+            self.begun.release()
+            while True:
+                time.sleep(0.005)
+                yield Generated("", 0, 0.0)
+        finally:
+            self.left.release()
+
+
+@pytest.mark.parametrize("arm", ["rag", "base"])
+def test_a_call_that_is_given_up_stops_the_model(serve: Serve, arm: str) -> None:
+    model = Endless()
+    live = serve.live(model)
+
+    async def work() -> None:
+        async with over_http(live.url) as client:
+            call = asyncio.create_task(client.call_tool("ask", {"question": QUESTION, "arm": arm}))
+            assert await asyncio.to_thread(model.begun.acquire, timeout=30)
+            call.cancel()
+            assert await asyncio.to_thread(model.left.acquire, timeout=30)
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            await asyncio.wait_for(live_idle(), 30)
+
+    async def live_idle() -> None:
+        while live.engine.turns.running:
+            await asyncio.sleep(0.01)
+
+    run(work)
+
+
+def test_sentences_come_as_progress_before_the_answer(serve: Serve) -> None:
+    model = Endless()
+    live = serve.live(model)
+    told: asyncio.Queue[str | None] = asyncio.Queue()
+
+    async def tell(progress: float, total: float | None, message: str | None) -> None:
+        told.put_nowait(message)
+
+    async def work() -> None:
+        async with over_http(live.url) as client:
+            question = {"question": QUESTION}
+            call = asyncio.create_task(client.call_tool("ask", question, progress_callback=tell))
+            assert "25 Nm" in (await asyncio.wait_for(told.get(), 30) or "")
+            assert not call.done()
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+
+    run(work)

@@ -167,7 +167,11 @@ def test_responses(serve: Serve) -> None:
     with client_of(serve.live(FakeModel(ANSWER)).url) as client:
         whole = client.responses.create(model="loresmith", input=QUESTION)
         assert whole.output_text.startswith(f"{ANSWER}[^1]")
-        assert whole.output[0].content[0].citations[0]["quote"] == QUOTE
+        part = whole.output[0].content[0]
+        assert part.citations[0]["quote"] == QUOTE
+        (noted,) = part.annotations
+        assert (noted.type, noted.filename, noted.quote) == ("file_citation", "p-200.md", QUOTE)
+        assert part.text[: noted.index] == f"{ANSWER}[^1]"
         assert whole.usage.output_tokens == 4
         with client.responses.stream(model="loresmith", input=QUESTION) as events:
             kinds = [event.type for event in events]
@@ -176,6 +180,8 @@ def test_responses(serve: Serve) -> None:
         assert kinds[0] == "response.created"
         assert kinds[-1] == "response.completed"
         assert kinds.count("response.output_text.delta") == 2
+        assert kinds.count("response.output_text.annotation.added") == 1
+        assert final.output[0].content[0].annotations == part.annotations
         turns = [
             {"role": "user", "content": QUESTION},
             {"role": "assistant", "content": [{"type": "output_text", "text": whole.output_text}]},
@@ -186,10 +192,10 @@ def test_responses(serve: Serve) -> None:
         assert short.incomplete_details.reason == "max_output_tokens"
         with pytest.raises(openai.BadRequestError, match="previous_response_id"):
             client.responses.create(model="loresmith", input="x", previous_response_id="resp_1")
-        with pytest.raises(openai.BadRequestError, match="not function_call"):
-            client.responses.create(
-                model="loresmith", input=[{"type": "function_call", "name": "f", "arguments": "{}"}]
-            )
+        with pytest.raises(openai.BadRequestError, match="conversation"):
+            client.responses.create(model="loresmith", input="x", conversation="conv_1")
+        with pytest.raises(openai.BadRequestError, match="not item_reference"):
+            client.responses.create(model="loresmith", input=[{"type": "item_reference", "id": "msg_1"}])
 
 
 def test_models_and_embeddings(serve: Serve) -> None:
@@ -218,7 +224,7 @@ def test_quotes_alone_where_there_is_no_model(serve: Serve) -> None:
     with client_of(serve.live().url) as client:
         assert [m.id for m in client.models.list()] == ["loresmith", "loresmith-rag", "loresmith-embed"]
         assert "25 Nm" in ask(client).choices[0].message.content
-        with pytest.raises(openai.InternalServerError, match="needs a language model"):
+        with pytest.raises(openai.NotFoundError, match="needs a language model"):
             ask(client, model="loresmith-base")
 
 

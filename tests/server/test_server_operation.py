@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import logging
 import os
@@ -10,16 +11,20 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import httpx
 import pytest
 from serving import LOCAL, QUESTION, Serve, engine_of
 
+from loresmith import workspace as folders
 from loresmith.models.fake import FakeModel
-from loresmith.server import operation, running
+from loresmith.server import engine as engines
+from loresmith.server import jobs, operation, running
 from loresmith.server.access import OWNER, Caller
 from loresmith.server.engine import Engine, Finished
 from loresmith.server.faults import ApiError
@@ -217,6 +222,30 @@ def test_who_waits_and_leaves_is_never_answered(serve: Serve) -> None:
     engine = engine_of(client)
     client.portal.call(run, engine, model)  # type: ignore[union-attr]
     assert len(model.prompts) == 1
+
+
+def test_the_figures_tell_who_was_refused_from_who_left(serve: Serve) -> None:
+    model = Held()
+    live = serve.live(model, overrides={"server.parallel": 1, "server.queue": 1})
+    body = json.dumps(CHAT).encode()
+    head = "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    asked = in_background(lambda: httpx.post(f"{live.url}/v1/chat/completions", json=CHAT, timeout=30))
+    assert model.begun.acquire(timeout=20)
+    with socket.create_connection(live.url.removeprefix("http://").split(":")) as waits:
+        waits.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        while not live.engine.turns.waiting:
+            time.sleep(0.005)
+        assert httpx.post(f"{live.url}/v1/chat/completions", json=CHAT).status_code == 429
+    while live.engine.turns.waiting:
+        time.sleep(0.005)
+    model.go.set()
+    asked.join()
+    text = httpx.get(f"{live.url}/metrics").text
+    for outcome in ("answered", "refused", "cancelled"):
+        assert f'loresmith_answers_total{{arm="base",outcome="{outcome}"}} 1.0' in text
+    assert 'loresmith_stage_seconds_count{stage="first"} 1.0' in text
+    assert "process_open_fds" in text
+    assert "_created" not in text
 
 
 def test_a_changed_configuration_counts_at_once(serve: Serve) -> None:
@@ -431,6 +460,74 @@ def test_health_and_readiness(serve: Serve) -> None:
     assert (answer.status_code, answer.json()["reason"]) == (503, "stopping")
     late = httpx.post(f"{live.url}/v1/chat/completions", json={**CHAT, "model": "loresmith"})
     assert late.status_code == 503
+
+
+def test_ready_again_once_the_model_can_be_loaded(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "TRIED_AGAIN", 0.05)
+    file = serve.root / "loresmith.toml"
+    right = file.read_text(encoding="utf-8")
+    file.write_text(right.replace('name = "none"', 'name = "missing.gguf"'), encoding="utf-8")
+    live = serve.live()
+    while (answer := httpx.get(f"{live.url}/readyz")).json()["reason"] == "loading":
+        time.sleep(0.01)
+    assert (answer.status_code, answer.json()["reason"]) == (503, "a model cannot be loaded")
+    file.write_text(right, encoding="utf-8")
+    deadline = time.monotonic() + 20
+    while httpx.get(f"{live.url}/readyz").status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_an_upload_that_finds_no_room_for_its_parts_is_told_so(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    live = serve.live()
+    file = {"files": ("large.md", b"# Large\n\n" + b"word " * 600_000)}
+    refused = httpx.post(f"{live.url}/api/documents", files=file)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "storage_error")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert httpx.post(f"{live.url}/api/documents", files=file).status_code == 201
+
+
+def test_a_damaged_index_is_not_ready_until_it_is_mended(serve: Serve) -> None:
+    client = serve()
+    rows = list((serve.root / ".loresmith" / "index").rglob("data/*.lance"))
+    whole = [path.read_bytes() for path in rows]
+    for path in rows:
+        path.write_bytes(b"\0" * 100)
+    while (answer := client.get("/readyz")).json()["reason"] == "loading":
+        time.sleep(0.01)
+    assert (answer.status_code, answer.json()["reason"]) == (503, "the workspace cannot be read")
+    for path, content in zip(rows, whole, strict=True):
+        path.write_bytes(content)
+    assert client.get("/readyz").status_code == 200
+
+
+def test_a_sync_that_was_cut_off_is_started_again_once(serve: Serve) -> None:
+    folder = folders.open_dir(serve.root)
+    place = jobs.jobs_dir(folder)
+    place.mkdir()
+    with (place / "index.queue").open("a") as turn:  # as if another held the index
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        first = jobs.post(folder, "sync", {}, ["sync"], "anna")
+        _kill(place, first.id)
+        assert jobs.get(folder, first.id).state == "interrupted"
+        serve()
+        newest = jobs.listing(folder)[0]
+        assert (newest.kind, newest.by, newest.state) == ("sync", "anna", "queued")
+        _kill(place, newest.id)
+        serve()
+        assert len(jobs.listing(folder)) == 2
+
+
+def _kill(place: Path, job: str) -> None:
+    """As the end of a container does."""
+    os.killpg(int((place / f"{job}.pid").read_text()), signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while jobs.get(folders.open_dir(place.parent.parent), job).state in jobs.UNDER_WAY:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 # --- the process --------------------------------------------------------------------------------

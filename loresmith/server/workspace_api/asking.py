@@ -11,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
 from starlette.responses import StreamingResponse
 
+from loresmith import memory
 from loresmith.answering.generate import refuses
 from loresmith.dataset import feedback as verdicts
 from loresmith.errors import LoresmithError
@@ -119,7 +120,7 @@ async def feedback(body: Feedback, here: Reader) -> dict[str, Any]:
     """Kept when this answers; the next dataset learns from it. 404: the answer was not this key's, or is
     not known since a restart, and neither `question` nor `text` say what it was."""
     found = here.engine.find(body.answer, here.asker)
-    rests_on: set[str] = set()
+    used: set[str] = set()
     if found is not None:
         if body.question.strip() and body.question.strip() != found.question.strip():
             raise ApiError(422, "That is not the question of this answer.", "question", param="question")
@@ -127,10 +128,11 @@ async def feedback(body: Feedback, here: Reader) -> dict[str, Any]:
         cited = [c.passage for s in found.sentences for c in s.citations]
         question, text, abstained, model = found.question, found.answer, found.abstained, found.model
         sql = found.result.sql if found.result else ""
-        rests_on = {table.document for table in found.result.basis} if found.result else set()
+        used.update(memory.rests_on(found))
         question = (found.result.asked if found.result else "") or question
     elif body.question.strip() and body.text.strip():
-        passages = await here.engine.run(here.engine.expert.passages, body.passages)
+        # Not before it runs: a changed loresmith.toml closes the expert that was.
+        passages = await here.engine.run(lambda: here.engine.expert.passages(body.passages))
         question, text, cited = body.question, body.text, body.cited
         abstained, model, sql = refuses(text), "", ""
     else:
@@ -145,8 +147,8 @@ async def feedback(body: Feedback, here: Reader) -> dict[str, Any]:
         # said of it keeps its labels, those of then and those of now.
         seen = [p for p in passages if p.document in now and here.asker.holds(now[p.document])]
         needed = {label for passage in passages for label in passage.labels}
-        used = rests_on | {passage.document for passage in passages}
-        needed.update(label for name in used for label in now.get(name, ()))
+        there = used | {passage.document for passage in passages}
+        needed.update(label for name in there for label in now.get(name, ()))
         return verdicts.record(
             here.folder,
             question,

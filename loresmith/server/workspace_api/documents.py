@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -34,7 +35,7 @@ from loresmith.server.workspace_api.shared import (
 )
 from loresmith.sources.files import name_of
 from loresmith.state import DocumentInfo, ItemRow, State
-from loresmith.workspace import WorkspaceDir, is_url, is_web
+from loresmith.workspace import WorkspaceDir, is_url, is_web, translated_os_errors
 
 router = APIRouter(tags=["documents"], responses=ERRORS)
 
@@ -199,14 +200,18 @@ async def upload(request: Request, here: Editor) -> JSONResponse:
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise ApiError(415, "Files come as multipart/form-data.", "unsupported_media_type")
     try:
-        async with request.form(max_files=MOST_FILES, max_fields=100, max_part_size=1 << 16) as form:
-            files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
-            labels = [part for name, part in form.multi_items() if name == "labels" and isinstance(part, str)]
-            if not files:
-                raise ApiError(422, "There is no file in it.", "missing", param="files")
-            found = await run_in_threadpool(
-                _store, here, [(part.filename or "", part.file) for part in files], labels
-            )
+        # What is larger than a megabyte lies there until it is whole.
+        with translated_os_errors(Path(tempfile.gettempdir())):
+            async with request.form(max_files=MOST_FILES, max_fields=100, max_part_size=1 << 16) as form:
+                files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
+                labels = [
+                    part for name, part in form.multi_items() if name == "labels" and isinstance(part, str)
+                ]
+                if not files:
+                    raise ApiError(422, "There is no file in it.", "missing", param="files")
+                found = await run_in_threadpool(
+                    _store, here, [(part.filename or "", part.file) for part in files], labels
+                )
     except ClientDisconnect:
         raise ApiError(400, "The body came only in part.", "incomplete_body") from None
     stored = any(one.stored for one in found)
