@@ -23,8 +23,9 @@ WHOLE, CORE, HEAD, SAME, FIRST, UNIT, KIN, ABOUT = 1.0, 0.9, 0.7, 0.6, 0.5, 0.5,
 _MONEY = ("cost", "price", "kosten", "preis", "costo", "precio", "prezzo", "cout", "prix")
 _STEMMERS = {"en": "english", "de": "german", "es": "spanish", "it": "italian", "fr": "french"}
 BIRTH = frozenset(
-    ("birthdate", "dob", "birth", "geburt", "geburtsdatum", "nascita", "nacimiento", "naissanc")
+    ("birthdat", "birth", "built", "baujahr", "geburt", "geburtsdat", "nascit", "nacimient", "naissanc")
 )
+"""Stems of columns that say how old something is."""
 _MAIL = re.compile(r"\be[-_ ]mail\b", re.IGNORECASE)
 _REACHED = {"email": "address", "telephone": "number"}
 """Words by which a column's name may go on when people speak of it."""
