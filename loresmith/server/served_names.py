@@ -4,7 +4,7 @@ loresmith            what is released (`loresmith promote`), else rag
 loresmith-rag …      one arm: base, rag, tuned, both
 loresmith-embed      the workspace's embedder
 
-Chat programs show the `name` of each, which says whose documents it knows and what it answers from.
+Chat programs show the `name` of each, or its beginning: what it answers from, and whose documents it knows.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ RELEASED = "loresmith"
 EMBEDDER = "loresmith-embed"
 
 _SHOWN: dict[Arm, str] = {
-    "base": "the model alone",
-    "rag": "from the documents",
-    "tuned": "the tuned model alone",
-    "both": "tuned, from the documents",
+    "base": "Model alone",
+    "rag": "Documents",
+    "tuned": "Tuned alone",
+    "both": "Tuned, with documents",
 }
 
 
@@ -55,9 +55,9 @@ def listing(engine: Engine, caller: Caller) -> list[dict[str, Any]]:
     config = engine.workspace.folder.config
     found = [_model(RELEASED, config.name, arm=released)]
     found += [
-        _model(f"{RELEASED}-{arm}", f"{config.name}: {_SHOWN[arm]}", arm=arm) for arm in arms(engine, caller)
+        _model(f"{RELEASED}-{arm}", f"{_SHOWN[arm]}: {config.name}", arm=arm) for arm in arms(engine, caller)
     ]
-    vectors = f"{config.name}: vectors, not for chat"
+    vectors = f"Vectors, no chat: {config.name}"
     return [*found, _model(EMBEDDER, vectors, embedder=config.embedder.name)]
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -17,7 +19,7 @@ import pytest
 from mcp import Client, StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, TextContent
-from serving import QUESTION, SECRET_QUESTION, Serve
+from serving import LOCAL, QUESTION, SECRET_QUESTION, Serve
 
 from loresmith.models.fake import FakeModel
 from loresmith.types import Generated
@@ -262,5 +264,30 @@ def test_sentences_come_as_progress_before_the_answer(serve: Serve) -> None:
             call.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await call
+
+    run(work)
+
+
+def test_the_blocks_of_the_documentation_connect(serve: Serve) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "server.md").read_text(encoding="utf-8")
+    text = text.partition("## For agents")[2]
+    local, remote = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL))
+    started, reached = local["mcpServers"]["plant"], remote["servers"]["plant"]
+    assert Path(started["command"]).name == "loresmith"
+    root = serve.root.rename(serve.root.with_name(Path(started["args"][-1]).name))
+    assert " " in root.name
+    words = ["-m", "loresmith", *started["args"][:-1], str(root), "--set", "retrieval.mode=text"]
+    serve.root = root
+    key = serve.key("anna")["Authorization"].removeprefix("Bearer ")
+    headers = {name: value.replace("${input:loresmith}", key) for name, value in reached["headers"].items()}
+
+    async def work() -> None:
+        program = StdioServerParameters(command=sys.executable, args=words, env=dict(os.environ))
+        async with Client(stdio_client(program)) as client:
+            assert content(await client.call_tool("search", {"query": "torque"}))["hits"]
+        address = reached["url"].removesuffix("/mcp")
+        assert reached["type"] == "http"
+        async with over_http(serve.live().url if address == LOCAL else address, headers) as client:
+            assert content(await client.call_tool("search", {"query": "torque"}))["hits"]
 
     run(work)

@@ -203,7 +203,7 @@ def test_models_and_embeddings(serve: Serve) -> None:
         names = [model.id for model in client.models.list()]
         assert names == ["loresmith", "loresmith-base", "loresmith-rag", "loresmith-embed"]
         assert client.models.retrieve("loresmith-rag").loresmith["arm"] == "rag"
-        assert client.models.retrieve("loresmith-rag").name == "plant: from the documents"
+        assert client.models.retrieve("loresmith-rag").name == "Documents: plant"
         with pytest.raises(openai.NotFoundError):
             client.models.retrieve("gpt-4")
         packed = client.embeddings.create(model="loresmith-embed", input=["a pump", "a bolt"])
