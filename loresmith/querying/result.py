@@ -71,7 +71,8 @@ def sentences(
     language: str,
     quote: Quote | None = None,
 ) -> list[Sentence]:
-    """What the result says, in one sentence; [] where a figure of it could not be found in the result.
+    """What the result says, in one sentence; where a figure of it could not be found in the result, how many
+    rows there are, or of a single row nothing.
 
     A result without rows is said too ("No row of parts matches: …"); it rests on the tables that were looked
     through, so these are cited: the row of their names where the document has it, else the names.
@@ -102,7 +103,9 @@ def sentences(
         count = f"{said[key].format(len(result.rows))}, {said['the first'].format(len(first))}: "
         tail = count + tail
     if not holds(tail, result, language, len(first), heads):
-        return []
+        if not several:
+            return []
+        tail = said["found"].format(len(result.rows))  # the rows themselves are beside it
     if shared:
         tail += f" ({said['shared']})"
     return [Sentence(text=f"{subject}: {tail}.", citations=tuple(_cited(result.basis, looked, quote)))]
@@ -196,7 +199,8 @@ def _told(value: float, text: str, exact: float) -> bool:
     """Whether a figure of a sentence is a quotient's, told with fewer of its places."""
     places = len(text.partition(".")[2])
     own = len(str(exact).partition(".")[2])
-    return own > _ENDLESS and 0 < places < own and value in (round(exact, places), float(f"{exact:.3g}"))
+    told = own > places and (own > _ENDLESS or places > 1)  # 41.875 is told as 41.88
+    return told and places > 0 and value in (round(exact, places), float(f"{exact:.3g}"))
 
 
 # --- citations ----------------------------------------------------------------------------------

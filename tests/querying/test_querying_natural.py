@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from helpers import HashEmbedder
 
 from loresmith import workspace as folders
+from loresmith.config import ModelSection
+from loresmith.querying.ask import ask
 from loresmith.querying.linking import link
 from loresmith.querying.plan import to_sql
 from loresmith.querying.understand import plans
@@ -144,6 +148,19 @@ def test_rows(shop: World) -> None:
         costs[rental[1]] += float(str(rental[5]))
     best = max(costs, key=lambda bike: costs[bike])
     assert first("Which bike had the highest total rental price?") == {best}
+
+
+def test_every_result_is_said_with_its_figures(shop: World) -> None:
+    catalog, connection = shop
+    path = Path(connection.execute("PRAGMA database_list").fetchone()[2])
+    for question in ("average duration per mechanic", "average price per bike", "average parts by work"):
+        found = ask(question, path, catalog, None, ModelSection())
+        assert found.result is not None, question
+        (sentence,) = found.sentences
+        told = [float(n) for n in re.findall(r": (\d+(?:\.\d+)?) ", sentence.text)]
+        shown = found.result.rows[: len(told)]
+        assert told and told == pytest.approx([row[-1] for row in shown], abs=0.01), sentence.text
+        assert sentence.citations
 
 
 @pytest.mark.parametrize(
