@@ -3,7 +3,6 @@ its own on a port of its own, under a user of its own (they refuse to run as roo
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import os
 import pwd
@@ -76,13 +75,9 @@ def running(
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
     subprocess.run(prepare, check=True, timeout=120, **quiet, **who)
     stop = signal.SIGINT if "postgres" in command[0] else signal.SIGTERM
-    libc = ctypes.CDLL(None)
-
-    def tied() -> None:
-        # A test run that is killed takes its servers along (PR_SET_PDEATHSIG).
-        libc.prctl(1, stop)
-
-    process = subprocess.Popen(command, preexec_fn=tied, **quiet, **who)
+    # A test run that is killed takes its servers along.
+    tied = ["setpriv", "--pdeathsig", stop.name.removeprefix("SIG")] if shutil.which("setpriv") else []
+    process = subprocess.Popen([*tied, *command], **quiet, **who)
     try:
         until = time.monotonic() + 60
         while not listens(port):

@@ -11,17 +11,14 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 
-import loresmith
 from loresmith.config import ParsingSection
 from loresmith.errors import ParseError
-from loresmith.parsing import wire
+from loresmith.parsing import limited, wire
 from loresmith.types import Document, Failure, SourceItem
 
 
@@ -77,7 +74,7 @@ class ParserPool:
     def close(self) -> None:
         """End every worker; files in hand are dropped."""
         for worker in self._workers:
-            _end(worker)
+            limited.end(worker.process)
         self._workers.clear()
 
     def parse(self, items: Iterable[SourceItem]) -> Iterator[ParseResult]:
@@ -112,7 +109,7 @@ class ParserPool:
                 return worker
         if len(self._workers) >= self.size:
             return None
-        worker = _Worker(_start(self.settings))
+        worker = _Worker(limited.start("loresmith.parsing.worker", str(self.settings.memory_mb)))
         self._workers.append(worker)
         selector.register(worker.process.stdout, selectors.EVENT_READ, worker)  # type: ignore[arg-type]
         return worker
@@ -177,40 +174,7 @@ class ParserPool:
     def _remove(self, worker: _Worker, selector: selectors.BaseSelector) -> None:
         selector.unregister(worker.process.stdout)  # type: ignore[arg-type]
         self._workers.remove(worker)
-        _end(worker)
-
-
-def _start(settings: ParsingSection) -> subprocess.Popen[bytes]:
-    home = str(Path(loresmith.__file__).parent.parent)
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH")))),
-        # One arena, one thread: address space is what the limit counts.
-        "MALLOC_ARENA_MAX": "1",
-        "OMP_THREAD_LIMIT": "1",
-        "RAYON_NUM_THREADS": "1",
-        "TOKIO_WORKER_THREADS": "1",
-    }
-    return subprocess.Popen(
-        [sys.executable, "-m", "loresmith.parsing.worker", str(settings.memory_mb)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environment,
-        # A Ctrl-C on the terminal is for the parent, which ends its workers itself.
-        start_new_session=True,
-    )
-
-
-def _end(worker: _Worker) -> None:
-    if worker.process.poll() is None:
-        worker.process.kill()
-    worker.process.wait()
-    for pipe in (worker.process.stdin, worker.process.stdout):
-        if pipe is not None:
-            try:
-                pipe.close()
-            except BrokenPipeError:
-                continue
+        limited.end(worker.process)
 
 
 def _result(item: SourceItem, version: str, message: dict[str, object]) -> ParseResult:

@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import resource
 import struct
 import subprocess
 import sys
 import tempfile
 import zlib
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-import loresmith
 from loresmith.config import ParsingSection
 from loresmith.errors import ParseError
-from loresmith.parsing.worker import RESERVED_MB, load
+from loresmith.parsing import limited
+from loresmith.parsing.worker import load
 from loresmith.types import Box
 
 DPI = 110
@@ -48,7 +45,7 @@ def render(
     Raises:
         ParseError: the file is gone or another one now, has no such page, or takes too much.
     """
-    home = str(Path(loresmith.__file__).parent.parent)
+    line, environment = limited.command("loresmith.parsing.render")
     asked = {
         "path": path,
         "version": version,
@@ -59,14 +56,11 @@ def render(
     }
     try:
         ran = subprocess.run(
-            [sys.executable, "-m", "loresmith.parsing.render"],
+            line,
             input=json.dumps(asked).encode(),
             capture_output=True,
             timeout=settings.seconds,
-            env=os.environ
-            | {"PYTHONPATH": os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))}
-            | {"MALLOC_ARENA_MAX": "1", "OMP_THREAD_LIMIT": "1", "RAYON_NUM_THREADS": "1"}
-            | {"OPENBLAS_NUM_THREADS": "1"},
+            env=environment,
         )
     except subprocess.TimeoutExpired:
         raise ParseError(f"{path}: drawing took longer than {settings.seconds:g} s.", "") from None
@@ -194,15 +188,10 @@ def _draw(data: bytes, page: int, dpi: int) -> bytes:
 
 
 def main() -> int:
-    pipe = os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     asked = json.load(sys.stdin)
     settings = ParsingSection.model_validate(asked["settings"])
-    memory = (settings.memory_mb + RESERVED_MB) * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    seconds = int(settings.seconds) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    pipe = limited.enter(settings.memory_mb)
+    limited.limit_cpu(settings.seconds)
     try:
         data = load(asked["path"], settings.max_file_mb)
         if hashlib.sha256(data).hexdigest() != asked["version"]:

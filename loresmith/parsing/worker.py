@@ -1,8 +1,7 @@
 """The worker process: reads one file after the other within the limits of the operating system.
 
 Started by pool.py as `python -m loresmith.parsing.worker MEMORY_MB`. For each task it first says
-the hash of the bytes, then the documents or the reason why there are none. Whatever a native
-library prints goes nowhere: the pipe is a private descriptor.
+the hash of the bytes, then the documents or the reason why there are none.
 """
 
 from __future__ import annotations
@@ -10,50 +9,23 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
-import resource
 import stat
 import sys
 from typing import Any, BinaryIO
 
 from loresmith.config import ParsingSection
 from loresmith.errors import ParseError
-from loresmith.parsing import wire
+from loresmith.parsing import limited, wire
 from loresmith.parsing.read import read
 from loresmith.types import SourceItem
 
-# Native engines reserve address space they never use; this much is not the document's.
-RESERVED_MB = 768
-
 
 def main() -> None:
-    pipe = os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 1)
-    memory = (int(sys.argv[1]) + RESERVED_MB) * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Mark-up nests as deep as its author likes; readers that recurse end in RecursionError early.
-    sys.setrecursionlimit(2000)
-    buffer = bytearray()
-    while True:
-        message = wire.unframe(buffer)
-        if message is None:
-            chunk = os.read(0, 1 << 16)
-            if not chunk:
-                return
-            buffer += chunk
-            continue
+    pipe = limited.enter(int(sys.argv[1]))
+    for message in limited.tasks():
         item, settings = wire.task_from(message)
-        limit_cpu(settings.seconds)
+        limited.limit_cpu(settings.seconds)
         _answer(pipe, item, settings)
-
-
-def limit_cpu(seconds: float) -> None:
-    """The CPU time of the process may grow by `seconds` for this file."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    soft = int(used.ru_utime + used.ru_stime + seconds) + 1
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
 
 def _answer(pipe: BinaryIO, item: SourceItem, settings: ParsingSection) -> None:

@@ -167,11 +167,13 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def known(request: Request, error: HTTPException) -> JSONResponse:
-        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code)
+        code = {400: "malformed", 404: "not_found", 405: "method_not_allowed"}.get(error.status_code)
         headers = dict(error.headers) if error.headers else None
         if error.status_code == 405:
             headers = {"Allow": ", ".join(_methods(app, request.url.path)) or "GET"}
-        return response(ApiError(error.status_code, f"{error.detail}.", code, headers=headers))
+        return response(
+            ApiError(error.status_code, f"{str(error.detail).rstrip('.')}.", code, headers=headers)
+        )
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -86,16 +86,15 @@ class Refusals:
                 return
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        headers, limit = Headers(scope=scope), self._limit(scope["path"])
         standing = None
         try:
+            _check_length(headers, limit)
             if scope["path"] != _ALIVE:
                 self._check_origin(headers, scope["path"])
             if scope["path"].startswith(_PRIVATE) and not _by_ticket(scope, headers):
                 standing = _Standing(self._keys, scope)
                 scope.setdefault("state", {})["caller"] = standing.caller
-            limit = self._limit(scope["path"])
-            _check_length(headers, limit)
             if self._under_way >= self._most and scope["path"] != _ALIVE:
                 raise ApiError(
                     503, f"{self._most} requests are under way.", "busy", headers={"Retry-After": "5"}
@@ -294,6 +293,11 @@ def _route(scope: Scope) -> str:
 
 def _check_length(headers: Headers, limit: int) -> None:
     told = headers.get("content-length", "")
+    if told and "transfer-encoding" in headers:
+        # A proxy that believes the other of the two would let a second request pass as part of this one.
+        raise ApiError(
+            400, "The length of the body is told twice.", "two_lengths", headers={"Connection": "close"}
+        )
     if told.isdigit() and int(told) > limit:
         raise _too_large(limit)
 

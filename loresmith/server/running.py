@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import h11
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -25,9 +26,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from loresmith import workspace as folders
 from loresmith.config import ServerSection
 from loresmith.errors import LoresmithError, UsageError
-from loresmith.server import access
+from loresmith.server import access, faults
 from loresmith.server.app import create_app
 from loresmith.server.engine import Engine
+from loresmith.server.faults import ApiError
 from loresmith.server.guards import PACE
 from loresmith.server.operation import log_config
 
@@ -119,6 +121,18 @@ class _Punctual(H11Protocol):
             self._unwind()
         elif self._clock is None:
             self._wind()
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP is refused in the shape of every other refusal, where nothing was answered yet."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            told = faults.response(ApiError(400, msg, "invalid_http", headers={"Connection": "close"}))
+            for event in (
+                h11.Response(status_code=400, headers=told.raw_headers),
+                h11.Data(data=bytes(told.body)),
+                h11.EndOfMessage(),
+            ):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unwind()

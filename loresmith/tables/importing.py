@@ -13,19 +13,17 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, get_args
 
-import loresmith
 from loresmith import mirrors
 from loresmith.config import ParsingSection
 from loresmith.errors import ParseError
 from loresmith.language import detect as detect_language
-from loresmith.parsing import detect, wire
+from loresmith.parsing import detect, limited, wire
 from loresmith.state import DocumentInfo
 from loresmith.tables import mirror
 from loresmith.tables.profile import described
@@ -87,7 +85,7 @@ class Importer:
         """End the process."""
         process, self._process = self._process, None
         if process is not None:
-            _end(process)
+            limited.end(process)
 
     def bring_in(self, document: Document, path: str) -> Document:
         """Put a document's tables into the store, and what they hold into its text.
@@ -126,7 +124,8 @@ class Importer:
             return
         if self._process is None or self._files >= _MAX_FILES:
             self.close()
-            self._process, self._files = _start(self.settings), 0
+            limits = (str(self.settings.memory_mb), str(self.settings.seconds))
+            self._process, self._files = limited.start("loresmith.tables.worker", *limits), 0
         self._files += 1
         process, done = self._process, False
         task = {"path": str(path), "name": document.id, "media_type": document.media_type}
@@ -151,32 +150,6 @@ def _mirrored(path: Path) -> Iterator[tuple[RawTable, Iterator[RawRow]]]:
         yield mirror.read_table(path)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ParseError("its copy in the workspace is damaged.", "Remove .loresmith/sources.") from error
-
-
-def _start(settings: ParsingSection) -> subprocess.Popen[bytes]:
-    home = str(Path(loresmith.__file__).parent.parent)
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH")))),
-        "MALLOC_ARENA_MAX": "1",
-        "OMP_THREAD_LIMIT": "1",
-    }
-    return subprocess.Popen(
-        [sys.executable, "-m", "loresmith.tables.worker", str(settings.memory_mb), str(settings.seconds)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environment,
-        start_new_session=True,
-    )
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.kill()
-    process.wait()
-    for pipe in (process.stdin, process.stdout):
-        with contextlib.suppress(BrokenPipeError):
-            pipe.close()  # type: ignore[union-attr]
 
 
 class _Messages:

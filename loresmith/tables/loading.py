@@ -8,19 +8,17 @@ surely is one; what could not be read as its column is NULL and named with its r
 
 from __future__ import annotations
 
-import json
 import marshal
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time
-from decimal import Decimal
 from pathlib import Path
 from types import NoneType
 from typing import Any, BinaryIO, cast
 
 from loresmith.tables import inference, units
+from loresmith.tables.cells import plain
 from loresmith.tables.converting import Converter, Tally, Watcher
 from loresmith.tables.inference import Evidence, Hints, Reading
 from loresmith.tables.values import RawColumn, RawRow, RawTable
@@ -278,26 +276,7 @@ def _declared(column: RawColumn, seen: Evidence, hints: Hints) -> Reading:
 def _plainly(cells: Sequence[Any]) -> list[Any]:
     if set(map(type, cells)) <= {str, NoneType}:
         return list(cells)
-    return [cell if isinstance(cell, str) else _plain(cell) for cell in cells]
-
-
-def _plain(cell: Any) -> Any:
-    """A native value as what can be spooled and typed."""
-    if cell is None or isinstance(cell, bool | float):
-        return cell
-    if isinstance(cell, int):
-        return cell if -(2**63) <= cell < 2**63 else str(cell)
-    if isinstance(cell, Decimal):
-        return int(cell) if cell == cell.to_integral_value() and abs(cell) < 2**53 else float(cell)
-    if isinstance(cell, datetime):
-        return cell.isoformat(" ")
-    if isinstance(cell, date | time):
-        return cell.isoformat()
-    if isinstance(cell, bytes | bytearray | memoryview):
-        return None
-    if isinstance(cell, dict | list | tuple):
-        return json.dumps(cell, ensure_ascii=False, default=str)
-    return str(cell)
+    return [cell if isinstance(cell, str) else plain(cell) for cell in cells]
 
 
 def _spool(spool: BinaryIO, batch: tuple[list[Any], list[list[Any]]]) -> None:

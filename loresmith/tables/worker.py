@@ -8,43 +8,25 @@ at last "end"; or the reason why it cannot. What comes from a file is data for t
 from __future__ import annotations
 
 import hashlib
-import math
 import os
-import resource
 import sys
 from dataclasses import asdict
-from datetime import date, datetime, time
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from loresmith.errors import ParseError
-from loresmith.parsing import wire
-from loresmith.parsing.worker import RESERVED_MB, limit_cpu
+from loresmith.parsing import limited, wire
 from loresmith.tables import readers
+from loresmith.tables.cells import plain
 
 _ROWS, _CHARACTERS = 2000, 2_000_000
 
 
 def main() -> None:
-    pipe = os.fdopen(os.dup(1), "wb", buffering=1 << 20)
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 1)
-    memory = (int(sys.argv[1]) + RESERVED_MB) * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    sys.setrecursionlimit(2000)
-    buffer = bytearray()
-    while True:
-        task = wire.unframe(buffer)
-        if task is not None:
-            limit_cpu(float(sys.argv[2]))
-            _answer(pipe, task)
-            continue
-        chunk = os.read(0, 1 << 16)
-        if not chunk:
-            return
-        buffer += chunk
+    pipe = limited.enter(int(sys.argv[1]))
+    for task in limited.tasks():
+        limited.limit_cpu(float(sys.argv[2]))
+        _answer(pipe, task)
 
 
 def _answer(pipe: BinaryIO, task: dict[str, Any]) -> None:
@@ -57,9 +39,9 @@ def _answer(pipe: BinaryIO, task: dict[str, Any]) -> None:
             batch: list[Any] = []
             size = 0
             for place, cells in rows:
-                plain = [c if isinstance(c, str) or c is None else _plain(c) for c in cells]
-                batch.append((place, plain))
-                size += sum(len(c) for c in plain if isinstance(c, str))
+                sent = [c if isinstance(c, str) or c is None else plain(c) for c in cells]
+                batch.append((place, sent))
+                size += sum(len(c) for c in sent if isinstance(c, str))
                 if len(batch) >= _ROWS or size > _CHARACTERS:
                     _send(pipe, {"rows": batch})
                     batch, size = [], 0
@@ -76,25 +58,6 @@ def _answer(pipe: BinaryIO, task: dict[str, Any]) -> None:
     except Exception as error:  # noqa: BLE001 - a reader failed on this file; the file is named, the rest goes on
         text = " ".join(str(error).split())[:200]
         _send(pipe, {"reason": f"its tables cannot be read ({type(error).__name__}: {text})."})
-
-
-def _plain(cell: Any) -> Any:
-    """A value that JSON carries as what it is."""
-    if isinstance(cell, bool):
-        return cell
-    if isinstance(cell, int):
-        return cell if -(2**63) <= cell < 2**63 else str(cell)
-    if isinstance(cell, float):
-        return cell if math.isfinite(cell) else None
-    if isinstance(cell, Decimal):
-        return int(cell) if cell == cell.to_integral_value() and abs(cell) < 2**53 else float(cell)
-    if isinstance(cell, datetime):
-        return cell.isoformat(" ")
-    if isinstance(cell, date | time):
-        return cell.isoformat()
-    if isinstance(cell, bytes | bytearray | memoryview):
-        return None
-    return str(cell)
 
 
 def _send(pipe: BinaryIO, message: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -134,11 +133,13 @@ def test_a_disk_that_is_full_loses_nothing(loresmith, here):
     ]
     write(here / "b.jsonl", *big)
     ran = subprocess.run(
-        [sys.executable, "-m", "loresmith", "dataset", "import", "b.jsonl", "-w", "plant", "--json"],
+        [
+            *("prlimit", "--fsize=300000", sys.executable, "-m", "loresmith"),
+            *("dataset", "import", "b.jsonl", "-w", "plant", "--json"),
+        ],
         cwd=here,
         capture_output=True,
         text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)),
         check=False,
     )
     assert ran.returncode == 1

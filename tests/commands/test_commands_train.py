@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -46,15 +45,14 @@ def trainable(tmp_path):
 class Program:
     """`loresmith train` in a process of its own, read line by line."""
 
-    def __init__(self, folder, *arguments, **options):
+    def __init__(self, folder, *arguments, within=()):
         self.lines = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "loresmith", "train", "-w", str(folder.root), *arguments],
+            [*within, sys.executable, "-m", "loresmith", "train", "-w", str(folder.root), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
-            **options,
         )
 
     def until(self, words):
@@ -190,12 +188,8 @@ def test_ctrl_c_once_and_twice_kill_and_kill_9_lose_nothing(loresmith, trainable
 
 @pytest.mark.slow
 def test_a_disk_that_fills_up_is_one_message_and_the_run_goes_on_later(loresmith, trainable):
-    def little_room():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
     often = ("--set", "training.checkpoint_seconds=0.001")
-    status, said = Program(trainable, *QUICK, *often, preexec_fn=little_room).end()
+    status, said = Program(trainable, *QUICK, *often, within=("prlimit", "--fsize=20000")).end()
     assert status == 1
     assert "--resume" in said
     assert "Traceback" not in said

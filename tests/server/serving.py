@@ -98,6 +98,11 @@ class Live:
         self.stop()
         self._thread.join()
 
+    def unread(self) -> int:
+        """Bytes of answers that clients have not taken yet."""
+        kept = list(self._server.server_state.connections)
+        return sum(one.transport.get_write_buffer_size() for one in kept)  # type: ignore[union-attr]
+
     def stop(self) -> None:
         """As a signal does; `with` waits for the end."""
         self._server.should_exit = True

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gzip
 import json
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,12 +19,14 @@ import pytest
 from helpers import HashEmbedder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from serving import MANUAL, QUESTION, Serve
+from serving import MANUAL, QUESTION, Live, Serve
 from starlette.testclient import TestClient
 
 from loresmith import workspace as folders
 from loresmith.expert import Workspace
-from loresmith.server import jobs
+from loresmith.server import jobs, running
+from loresmith.server.app import create_app
+from loresmith.server.models import Served
 from loresmith.server.workspace_api import working
 
 JSON = {"Content-Type": "application/json"}
@@ -214,7 +218,8 @@ def sent(url: str, head: str, body: bytes = b"") -> bytes:
     with socket.create_connection((parts.hostname, parts.port), timeout=20) as wire:
         lines = [head, f"Host: {parts.netloc}", "Connection: close", "", ""]
         wire.sendall("\r\n".join(lines).encode() + body)
-        wire.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # it may have been hung up on already
+            wire.shutdown(socket.SHUT_WR)
         found = b""
         while chunk := wire.recv(65536):
             found += chunk
@@ -247,6 +252,95 @@ def test_half_sent_bodies_and_broken_heads(root: Path) -> None:
                 huge = client.post("/api/documents", files={"files": ("a.txt", b"a word " * 300_000)})
                 assert huge.status_code == 413
             assert client.get("/api/status").status_code == 200
+
+
+def told(answer: bytes) -> tuple[int, dict[str, Any]]:
+    """Status and error of the one response that came."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert body.count(b"HTTP/1.1 ") == 0, answer
+    error = json.loads(body)["error"]
+    assert set(error) == {"message", "type", "code", "param"}
+    return int(head.split()[1]), error
+
+
+HIDDEN = b"0\r\n\r\nGET /api/documents HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+LENGTHS = [
+    f"Content-Length: {len(HIDDEN)}\r\nTransfer-Encoding: chunked",
+    f"Transfer-Encoding: chunked\r\nContent-Length: {len(HIDDEN)}",
+    "Content-Length: 5\r\nContent-Length: 6",
+    "Content-Length: +5",
+    "Content-Length: 0x5",
+    "Content-Length : 5",
+    "Transfer-Encoding: xchunked",
+    "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+    "Transfer-Encoding: chunked, identity",
+    "Host: elsewhere",
+    "X: a\rb",
+]
+
+
+def test_a_request_of_two_lengths_is_no_request(root: Path) -> None:
+    """What a proxy and this server read apart would be two requests for one of them."""
+    with ExitStack() as stack:
+        live = Serve(root, stack).live()
+        for lengths in LENGTHS:
+            head = f"POST /api/ask HTTP/1.1\r\nContent-Type: application/json\r\n{lengths}"
+            status, error = told(sent(live.url, head, HIDDEN))
+            assert (status, error["code"] in ("two_lengths", "invalid_http")) == (400, True), lengths
+        for noise in ("\x16\x03\x01\x02\x00\x01", "PRI * HTTP/2.0", "GET / HTTP/1.1\r\nno colon"):
+            assert told(sent(live.url, noise))[0] in (400, 404)
+        assert httpx.get(f"{live.url}/api/status").status_code == 200
+
+
+def test_bodies_that_are_packed_stay_packed(client: TestClient) -> None:
+    bomb = gzip.compress(b'{"question": "' + b"a" * 30_000_000 + b'"}')
+    for kind in ("gzip", "deflate", "br"):
+        answer = client.post("/api/ask", content=bomb, headers=JSON | {"Content-Encoding": kind})
+        assert answer.status_code == 400
+        complaint(answer)
+
+
+def test_a_body_that_drips_is_cut_off(root: Path) -> None:
+    """Each piece comes in time, and the whole would never."""
+    with ExitStack() as stack:
+        live = Serve(root, stack).live(overrides={"server.body_seconds": 0.4})
+        parts = urlsplit(live.url)
+        with socket.create_connection((parts.hostname, parts.port), timeout=0.1) as wire:
+            kind = "Content-Type: application/json\r\nContent-Length: 1000"
+            wire.sendall(f"POST /api/ask HTTP/1.1\r\nHost: {parts.netloc}\r\n{kind}\r\n\r\n".encode())
+            for _ in range(100):
+                wire.sendall(b" ")
+                with contextlib.suppress(TimeoutError):
+                    found = wire.recv(65536)
+                    break
+            else:
+                pytest.fail("it may drip for ever")
+            wire.settimeout(20)
+            found += b"".join(iter(lambda: wire.recv(65536), b""))
+        assert told(found)[1]["code"] == "body_too_slow"
+
+
+def test_who_does_not_take_the_answer_is_hung_up_on(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "READ_SECONDS", 0.3)
+    with ExitStack() as stack:
+        large = Served(HashEmbedder(dimension=2048))  # some 20 MB of numbers
+        live = stack.enter_context(Live(create_app(root, overrides={"server.connections": 1}, models=large)))
+        parts = urlsplit(live.url)
+        body = json.dumps({"model": "loresmith-embed", "input": ["a word"] * 500}).encode()
+        with socket.socket() as wire:
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            wire.settimeout(20)
+            wire.connect((parts.hostname, parts.port))
+            kind = f"Content-Type: application/json\r\nContent-Length: {len(body)}"
+            head = f"POST /v1/embeddings HTTP/1.1\r\nHost: {parts.netloc}\r\n{kind}\r\n\r\n"
+            wire.sendall(head.encode() + body)
+            deadline = time.monotonic() + 20
+            for lies in (True, False):  # first it does, then no longer
+                while bool(live.unread()) is not lies:
+                    assert time.monotonic() < deadline
+                    assert httpx.get(f"{live.url}/healthz").status_code == 200
+            got = sum(map(len, iter(lambda: wire.recv(65536), b"")))
+            assert got < 15_000_000
 
 
 def test_more_streams_than_there_is_room_for_are_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

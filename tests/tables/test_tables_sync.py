@@ -19,7 +19,7 @@ from helpers import HashEmbedder
 from loresmith import workspace as folders
 from loresmith.config import ParsingSection
 from loresmith.faults import VARIABLE
-from loresmith.parsing import wire
+from loresmith.parsing import limited, wire
 from loresmith.state import State
 from loresmith.sync import SyncReport, sync
 from loresmith.tables import importing, profile
@@ -246,17 +246,17 @@ def test_a_file_that_changes_meanwhile_is_not_taken_for_the_other(tmp_path: Path
 def test_a_reader_that_dies_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.csv"
     path.write_text("a,b\n1,2\n")
-    start: Callable[..., subprocess.Popen[bytes]] = importing._start
+    start: Callable[..., subprocess.Popen[bytes]] = limited.start
     started: list[subprocess.Popen[bytes]] = []
 
-    def watched(settings: ParsingSection) -> subprocess.Popen[bytes]:
-        started.append(start(settings))
+    def watched(*command: str) -> subprocess.Popen[bytes]:
+        started.append(start(*command))
         if len(started) == 1:
             started[0].kill()
             started[0].wait()
         return started[-1]
 
-    monkeypatch.setattr(importing, "_start", watched)
+    monkeypatch.setattr(limited, "start", watched)
     with TableStore.open(tmp_path / "tables.db") as store, Importer(store, ParsingSection()) as importer:
         first = importer.bring_in(described(path, "text/csv"), str(path))
         assert "its tables are not in the data" in first.warnings[0]
@@ -292,10 +292,10 @@ def test_whatever_a_reader_that_was_taken_over_says_is_one_warning(
     answer = tmp_path / "answer"
     answer.write_bytes(said.replace(b"V" * 64, document.version.encode()))
 
-    def start(settings: ParsingSection) -> subprocess.Popen[bytes]:
+    def start(*command: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(["cat", str(answer)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    monkeypatch.setattr(importing, "_start", start)
+    monkeypatch.setattr(limited, "start", start)
     with TableStore.open(tmp_path / "tables.db") as store, Importer(store, ParsingSection()) as importer:
         made = importer.bring_in(document, str(path))
     assert made.text == document.text
