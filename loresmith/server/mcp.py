@@ -70,7 +70,12 @@ def server(engine: Engine, who: Who) -> MCPServer[Any]:
         subscriptions=False,
     )
 
-    @made.tool(annotations=_READS_ONLY)
+    def tool(function: Callable[..., Any]) -> None:
+        """Offer it, described by its docstring in one line."""
+        told = " ".join((function.__doc__ or "").split())
+        made.add_tool(function, description=told, annotations=_READS_ONLY)
+
+    @tool
     async def search(
         query: Annotated[Question, Field(description="Words or a question, in any language.")],
         ctx: Context[Any, Any],
@@ -86,7 +91,7 @@ def server(engine: Engine, who: Who) -> MCPServer[Any]:
         found = await _told(engine.run(lambda: engine.expert.search(query, k, mode, here.asker.where())))
         return result(hits(found))
 
-    @made.tool(annotations=_READS_ONLY)
+    @tool
     async def ask(
         question: Annotated[Question, Field(description="One whole question; nothing asked before counts.")],
         ctx: Context[Any, Any],
@@ -104,13 +109,13 @@ def server(engine: Engine, who: Who) -> MCPServer[Any]:
         here = await _here(engine, who, ctx)
         return result(answered(await _told(_answer(engine, here.asker, ctx, question, arm))))
 
-    @made.tool(annotations=_READS_ONLY)
+    @tool
     async def open_source(passage: PassageName, ctx: Context[Any, Any]) -> Annotated[CallToolResult, Source]:
         """Read on around a citation or a hit: the passage verbatim, with what stands before and after it."""
         here = await _here(engine, who, ctx)
         return result(source(await _told(engine.run(source_of, here, passage))))
 
-    @made.tool(annotations=_READS_ONLY)
+    @tool
     async def similar(
         document: DocumentName, ctx: Context[Any, Any], k: K = None
     ) -> Annotated[CallToolResult, Hits]:

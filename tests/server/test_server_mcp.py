@@ -196,6 +196,7 @@ def test_what_a_tool_hands_out_is_for_a_reader_and_described(serve: Serve) -> No
                 assert fields <= set(schema["properties"])
                 inputs = tools[name].input_schema["properties"].values()
                 assert all(field.get("description") for field in inputs)
+                assert "  " not in (tools[name].description or "  ")
             hit = content(await client.call_tool("search", {"query": "torque", "k": 1}))["hits"][0]
             assert set(hit) == {"document", "title", "place", "passage", "heading", "text"}
             nothing = content(await client.call_tool("ask", {"question": "Which colour has the X-9?"}))
