@@ -8,10 +8,11 @@ are not known, are passed over, as clients send ever new ones.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from loresmith.server import citing
 from loresmith.server.faults import ApiError
@@ -25,6 +26,20 @@ _TASK = re.compile(r"<chat_history>.*</chat_history>", re.DOTALL)
 
 class Shape(BaseModel):
     model_config = ConfigDict(extra="allow")
+
+
+class Request(Shape):
+    """A whole body."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text(cls, body: Any) -> Any:
+        """JSON can hold halves of characters, and nothing behind here can."""
+        try:
+            json.dumps(body, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("not Unicode text (half a character)") from None
+        return body
 
 
 class Part(Shape):
@@ -65,7 +80,7 @@ class StreamOptions(Shape):
     include_usage: bool = False
 
 
-class Asked(Shape):
+class Asked(Request):
     """What chat completions and responses have in common."""
 
     model: str
@@ -106,7 +121,7 @@ class ChatRequest(Asked):
         return tuple(text for text in found if text)
 
 
-class EmbeddingRequest(Shape):
+class EmbeddingRequest(Request):
     """POST /v1/embeddings."""
 
     model: str

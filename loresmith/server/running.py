@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging.config
+import resource
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -62,6 +64,7 @@ def run(
             f"{settings.host} can be reached from other machines, and there are no keys.",
             "Make one first: loresmith keys create NAME --role owner",
         )
+    _raise_limit_of_files()
     listener = _listen(settings)
     try:
         logging.config.dictConfig(log_config(as_json=as_json, debug=debug))
@@ -174,6 +177,15 @@ class _Punctual(H11Protocol):
         self._clock = None
         if self.cycle is None or self.cycle.response_complete:
             self.transport.close()
+
+
+def _raise_limit_of_files() -> None:
+    """As many as the system lets this process have: the usual 1024 end before `server.connections` does,
+    and then files of the workspace cannot be opened either."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(OSError, ValueError):  # macOS says "no limit" and means another number
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _listen(settings: ServerSection) -> socket.socket:

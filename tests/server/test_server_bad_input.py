@@ -102,6 +102,29 @@ def test_malformed_bodies_are_refused_in_one_shape(client: TestClient) -> None:
     alive(client)
 
 
+HALF = "\ud800"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("chat/completions", {"messages": [{"role": "user", "content": HALF}]}),
+        ("chat/completions", {"messages": [{"role": "user", "content": [{"type": "text", "text": HALF}]}]}),
+        ("chat/completions", {"messages": [{"role": "user", "content": "x"}], "stop": [HALF]}),
+        ("chat/completions", {"messages": [{"role": "user", "content": "x"}], "model": HALF}),
+        ("responses", {"input": HALF}),
+        ("responses", {"input": [{"role": "user", "content": HALF}]}),
+        ("embeddings", {"input": HALF, "model": "loresmith-embed"}),
+        ("embeddings", {"input": ["x", HALF], "model": "loresmith-embed"}),
+    ],
+)
+def test_halves_of_characters_are_refused(client: TestClient, path: str, body: dict[str, Any]) -> None:
+    content = json.dumps({"model": "loresmith", **body}).encode()
+    answer = client.post(f"/v1/{path}", content=content, headers=JSON)
+    assert answer.status_code == 422
+    assert "Unicode" in complaint(answer)["message"]
+
+
 def test_other_kinds_of_bodies_are_refused(client: TestClient) -> None:
     for path, body in POSTS.items():
         for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
