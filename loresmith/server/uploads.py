@@ -33,7 +33,10 @@ LONGEST = 200
 """Bytes of a name: file systems take 255, and a document's id may get a prefix."""
 _HEAD = 1 << 20
 _SAMPLE = 1 << 16
-_STRANGE = re.compile(r"[\x00-\x1f\x7f-\x9f/\\\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# Paths, control characters, and what is not seen or turns the rest around; not what joins letters.
+_STRANGE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f/\\\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

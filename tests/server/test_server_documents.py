@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tracemalloc
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +129,10 @@ TRICKS = [
     "..%2foutside.txt/../x.txt",
     "bell\x07.txt",
     "gpj.\u202etxt.exe",
+    "two\u2028lines.txt",
+    "look\u200balike.txt",
+    "look\ufeffalike.txt",
+    "\u061clookalike.txt",
     ".hidden.txt",
     ".loresmith",
     "~$lock.docx",
@@ -173,6 +180,27 @@ def test_a_file_that_cannot_be_read_is_refused_at_the_door(serve: Serve) -> None
     ]
     assert all(file["reason"] for file in files)
     assert list((serve.root / "uploads").iterdir()) == []
+
+
+def test_a_package_is_not_unpacked_at_the_door(serve: Serve) -> None:
+    """Whatever its directory says of its sizes: these are kilobytes that would be a gigabyte."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        with file.open("mimetype", "w") as entry:
+            for _ in range(256):
+                entry.write(bytes(4 << 20))
+        file.writestr("word/document.xml", "<x/>")
+    lie = bytearray(packed.getvalue())
+    entry_at = lie.find(b"PK\x01\x02")
+    lie[entry_at + 24 : entry_at + 28] = (10).to_bytes(4, "little")
+    client = serve()
+    tracemalloc.start()
+    try:
+        for content in (packed.getvalue(), bytes(lie)):
+            assert send(client, ("bomb.docx", content)).status_code in (200, 201)
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_too_much_at_once_is_refused(serve: Serve) -> None:
