@@ -22,7 +22,8 @@ from mcp.types import CallToolResult, TextContent
 from serving import LOCAL, QUESTION, SECRET_QUESTION, Serve
 
 from loresmith.models.fake import FakeModel
-from loresmith.types import Generated
+from loresmith.server.mcp_shapes import answered
+from loresmith.types import Answer, Generated, TableResult
 
 TOOLS = ["ask", "open_source", "search", "similar"]
 
@@ -292,3 +293,24 @@ def test_the_blocks_of_the_documentation_connect(serve: Serve) -> None:
             assert content(await client.call_tool("search", {"query": "torque"}))["hits"]
 
     run(work)
+
+
+def test_rows_of_tables_come_with_their_units_and_query() -> None:
+    found = TableResult(
+        sql="SELECT name, hours FROM log",
+        reading="Name and Hours of Log",
+        columns=("Name", "Hours"),
+        units=("", "h"),
+        rows=(("A", 1.5), ("B", None)),
+        truncated=True,
+    )
+    answer = Answer(
+        question="?", answer="A, B.", abstained=False, sentences=(), hits=(), model="", result=found
+    )
+    assert answered(answer).model_dump()["table"] == {
+        "columns": ["Name", "Hours (h)"],
+        "rows": [["A", 1.5], ["B", None]],
+        "truncated": True,
+        "query": "SELECT name, hours FROM log",
+        "reading": "Name and Hours of Log",
+    }
