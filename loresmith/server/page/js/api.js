@@ -16,8 +16,13 @@ export class ApiError extends Error {
 export const key = {
   get: () => read(sessionStorage) || read(localStorage),
   set(value, keep) {
+    const before = key.get();
     for (const store of [sessionStorage, localStorage]) store.removeItem(KEY);
     if (value) (keep ? localStorage : sessionStorage).setItem(KEY, value);
+    if (value === (before ?? "")) return;
+    // What one key was told is not for the next: neither what the tab keeps nor what it shows.
+    sessionStorage.removeItem("loresmith.talk");
+    if (value) location.reload();
   },
 };
 
