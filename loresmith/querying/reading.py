@@ -28,6 +28,11 @@ def reading(tree: exp.Expression, catalog: Catalog, language: str = "en") -> str
     return _Reader(catalog, words(language)).query(tree)
 
 
+def sayer_of(tree: exp.Expression, catalog: Catalog, language: str) -> Sayer:
+    """What says the values and conditions of a query."""
+    return _Reader(catalog, words(language)).sayer(tree)
+
+
 def titles(tree: exp.Expression, catalog: Catalog, language: str = "en") -> tuple[str, ...]:
     """A name for each column of the result."""
     from sqlglot import exp

@@ -17,7 +17,8 @@ from loresmith.querying.check import Checked, check
 from loresmith.querying.execute import Limits, Rows, limit_of
 from loresmith.querying.figures import Figure, rounded, tidy
 from loresmith.querying.phrases import words
-from loresmith.querying.reading import reading, titles
+from loresmith.querying.reading import reading, sayer_of, titles
+from loresmith.querying.telling import Telling, tell
 from loresmith.tables.values import Catalog, Cell, Table
 from loresmith.types import BasisTable, Citation, Locator, Sentence, TableResult
 
@@ -90,25 +91,48 @@ def sentences(
     more = result.truncated and not shared
     subject = read[:1].upper() + read[1:] if read else question.strip().rstrip("?")
     looked = _looked_through(result, catalog)
+    cited = tuple(_cited(result.basis, looked, quote))
+    natural = _natural(result, catalog, language, figures)
     if not result.rows:
-        text = f"{said['nothing']}: {read or subject}."
-        return [Sentence(text=text, citations=tuple(_cited(result.basis, looked, quote)))]
+        text = natural.text if natural else f"{said['nothing']}: {read or subject}"
+        return [Sentence(text=f"{text}.", citations=cited)]
     several = len(result.rows) > 1
     most = _LISTED if len(heads) <= 2 else _FIRST
     first = result.rows if len(result.rows) <= most and not more else result.rows[:_FIRST]
     lines = [_line(row, heads, figures, result.units, language, named=not several) for row in first]
-    tail = (", " if len(heads) == 1 else "; ").join(lines)
+    tail = rows = (", " if len(heads) == 1 else "; ").join(lines)
     if len(first) < len(result.rows) or more:
         key = "more than" if more else "found"
         count = f"{said[key].format(len(result.rows))}, {said['the first'].format(len(first))}: "
         tail = count + tail
-    if not holds(tail, result, language, len(first), heads):
+    held = holds(tail, result, language, len(first), heads)
+    if not held:
         if not several:
             return []
         tail = said["found"].format(len(result.rows))  # the rows themselves are beside it
+    text = f"{subject}: {tail}"
+    if natural and not more:
+        some = f" ({said['the first'].format(len(first))})" if len(first) < len(result.rows) else ""
+        text = natural.text + (f"{some}: {rows}" if natural.listed and held else "")
     if shared:
-        tail += f" ({said['shared']})"
-    return [Sentence(text=f"{subject}: {tail}.", citations=tuple(_cited(result.basis, looked, quote)))]
+        text += f" ({said['shared']})"
+    return [Sentence(text=f"{text}.", citations=cited)]
+
+
+def _natural(
+    result: TableResult, catalog: Catalog, language: str, figures: Sequence[Figure]
+) -> Telling | None:
+    """The result in the words of a person, where its query is plain."""
+    if not result.sql:
+        return None
+    tree = check(result.sql, catalog).tree
+
+    def shown(row: int, n: int) -> str:
+        return _shown(result.rows[row][n], figures[n], result.units[n], language)
+
+    count = number(len(result.rows), language, grouped=True)
+    sayer = sayer_of(tree, catalog, language)
+    return tell(tree, catalog, language, sayer, result.rows, shown, count)
 
 
 def _line(

@@ -199,8 +199,8 @@ class Sayer:
         from sqlglot import exp
 
         if isinstance(node, exp.And | exp.Or):
-            if (span := _span(node)) is not None:
-                return self.say("within", self.phrase(span[0]), span[1])
+            if (whole := span(node)) is not None:
+                return self.say("within", self.phrase(whole[0]), whole[1])
             word = self.said["and" if isinstance(node, exp.And) else "or"]
             sides = [self.condition(side) for side in (node.left, node.right)]
             if isinstance(node, exp.And):
@@ -211,23 +211,22 @@ class Sayer:
             return f" {word} ".join(sides)
         if isinstance(node, exp.Paren):
             inner = self.condition(node.this)
-            return f"({inner})" if isinstance(node.this, exp.Or) and _span(node.this) is None else inner
+            return f"({inner})" if isinstance(node.this, exp.Or) and span(node.this) is None else inner
         if isinstance(node, exp.Not):
             return self._negated(node)
         if isinstance(node, exp.Between):
             low, high = node.args["low"], node.args["high"]
-            whole = _whole_span(low, high)
-            if whole:
-                return self.say("within", self.phrase(node.this), whole)
+            if year := whole_span(low, high):
+                return self.say("within", self.phrase(node.this), year)
             return self.say(
-                "between", self.phrase(node.this), *(self._value(v, node.this) for v in (low, high))
+                "between", self.phrase(node.this), *(self.value(v, node.this) for v in (low, high))
             )
         if isinstance(node, exp.In):
             asked = node.args.get("query")
             if asked is not None:
                 return self.say("among", self.phrase(node.this), self.asked(asked))
             return self.say(
-                "in", self.phrase(node.this), ", ".join(self._value(v, node.this) for v in node.expressions)
+                "in", self.phrase(node.this), ", ".join(self.value(v, node.this) for v in node.expressions)
             )
         if isinstance(node, exp.Exists):
             return self.say("exists", self.asked(node.this))
@@ -249,7 +248,7 @@ class Sayer:
         if isinstance(inner, exp.In) and inner.args.get("query") is not None:
             return self.say("not among", self.phrase(inner.this), self.asked(inner.args["query"]))
         if isinstance(inner, exp.EQ):
-            return self.say("!=", self.phrase(inner.this), self._value(inner.expression, inner.this))
+            return self.say("!=", self.phrase(inner.this), self.value(inner.expression, inner.this))
         return self.say("not", self.condition(inner))
 
     def _like(self, node: exp.Expression) -> str:
@@ -282,9 +281,9 @@ class Sayer:
             key = {">": "<", ">=": "<=", "<": ">", "<=": ">="}.get(key, key)
         if key[0] in "<>" and figure(left).type in ("date", "datetime"):
             key += "date"
-        return self.say(key, self.phrase(left), self._value(right, left))
+        return self.say(key, self.phrase(left), self.value(right, left))
 
-    def _value(self, node: exp.Expression, beside: exp.Expression) -> str:
+    def value(self, node: exp.Expression, beside: exp.Expression) -> str:
         """A value that something is compared with: with the unit of what it is compared with."""
         from sqlglot import exp
 
@@ -319,7 +318,7 @@ def _hundred(node: exp.Expression) -> bool:
     return isinstance(node, exp.Literal) and not node.is_string and float(node.this) == 100
 
 
-def _whole_span(low: exp.Expression, high: exp.Expression) -> str:
+def whole_span(low: exp.Expression, high: exp.Expression) -> str:
     """ "2024" or "2024-03" where two dates are its first and last day."""
     from sqlglot import exp
 
@@ -338,7 +337,7 @@ def _whole_span(low: exp.Expression, high: exp.Expression) -> str:
     return f"{first:%Y-%m}" if (after.year, after.month, after.day) == following else ""
 
 
-def _span(node: exp.Expr) -> tuple[exp.Expression, str] | None:
+def span(node: exp.Expr) -> tuple[exp.Expression, str] | None:
     """`moment >= first AND moment < the day after the last`, as the whole year, month or day."""
     from sqlglot import exp
 
@@ -356,5 +355,5 @@ def _span(node: exp.Expr) -> tuple[exp.Expression, str] | None:
         first = date.fromisoformat(str(low.this))
     except (ValueError, OverflowError):
         return None
-    said = str(first) if first == last else _whole_span(low, exp.Literal.string(str(last)))
+    said = str(first) if first == last else whole_span(low, exp.Literal.string(str(last)))
     return (node.left.this, said) if said else None

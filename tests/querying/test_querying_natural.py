@@ -157,7 +157,7 @@ def test_every_result_is_said_with_its_figures(shop: World) -> None:
         found = ask(question, path, catalog, None, ModelSection())
         assert found.result is not None, question
         (sentence,) = found.sentences
-        told = [float(n) for n in re.findall(r": (\d+(?:\.\d+)?) ", sentence.text)]
+        told = [float(n) for n in re.findall(r"(?::| is) (\d+(?:\.\d+)?) ", sentence.text)]
         shown = found.result.rows[: len(told)]
         assert told and told == pytest.approx([row[-1] for row in shown], abs=0.01), sentence.text
         assert sentence.citations

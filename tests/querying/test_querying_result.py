@@ -187,7 +187,7 @@ def test_floating_point_adds_nothing(world: World) -> None:
     mean = ask(world, "SELECT AVG(hours) FROM maintenance WHERE pump = 'P-202'")
     assert mean.rows[0][0] == 2.055556  # seven digits of 2.0555…, of which a person reads fewer
     (said,) = sentences("", mean, world[1], "en")
-    assert said.text.endswith(": 2.056 h.")
+    assert said.text.endswith(" is 2.056 h.")
 
 
 def test_a_small_figure_is_not_nothing(tmp_path: Path) -> None:
@@ -207,14 +207,34 @@ def test_no_more_rows_than_wanted(world: World) -> None:
 SENTENCES = [
     (
         "SELECT SUM(cost) FROM maintenance WHERE pump = 'P-200'",
-        "Sum of Cost of Log where Pump is P-200: 2,129.95 €.",
-        "Summe von Cost von Log, wo Pump gleich P-200 ist: 2.129,95 €.",
+        "The sum of Cost in the rows of Log with Pump P-200 is 2,129.95 €.",
+        "Die Summe von Cost in den Zeilen von Log mit Pump P-200 ist 2.129,95 €.",
     ),
-    ("SELECT COUNT(*) FROM maintenance", "Number of rows of Log: 60.", "Anzahl der Zeilen von Log: 60."),
+    ("SELECT COUNT(*) FROM maintenance", "Log has 60 rows.", "Log hat 60 Zeilen."),
     (
         "SELECT torques.tightening_torque FROM torques WHERE screw = 'Motor flange'",
-        "Tightening torque of torques where Screw is Motor flange: 85.5 Nm.",
-        "Tightening torque von torques, wo Screw gleich Motor flange ist: 85,5 Nm.",
+        "The Tightening torque in the row of torques with Screw Motor flange is 85.5 Nm.",
+        "Tightening torque in der Zeile von torques mit Screw Motor flange ist 85,5 Nm.",
+    ),
+    (
+        "SELECT COUNT(*) FROM pumps WHERE site IN ('Köln', 'Basel') AND installed > '2018-12-31'",
+        "2 rows of pumps have Site Köln or Basel and Installed after 2018-12-31.",
+        "2 Zeilen von pumps haben Site Köln oder Basel und Installed nach 2018-12-31.",
+    ),
+    (
+        "SELECT pump FROM pumps WHERE site = 'Lyon'",
+        "2 rows of pumps have Site Lyon: P-202, P-300.",
+        "2 Zeilen von pumps haben Site Lyon: P-202, P-300.",
+    ),
+    (
+        "SELECT technician, SUM(hours) FROM maintenance GROUP BY technician ORDER BY SUM(hours) DESC LIMIT 1",
+        "Ann Lee has the highest sum of Hours in Log: 39 h.",
+        "Bei Ann Lee ist Summe von Hours in Log am größten: 39 h.",
+    ),
+    (  # what has no plain words is said by its reading
+        "SELECT COUNT(*) FROM pumps WHERE site = 'Lyon' OR power > 20",
+        "Number of rows of pumps where Site is Lyon or Power is over 20 kW: 4.",
+        "Anzahl der Zeilen von pumps, wo Site gleich Lyon ist oder Power über 20 kW liegt: 4.",
     ),
     (
         "SELECT site, SUM(power) FROM pumps GROUP BY site",
@@ -223,8 +243,8 @@ SENTENCES = [
     ),
     (
         "SELECT pump, max_pressure FROM pumps WHERE pump = 'P-302'",
-        "Pump, Max. pressure of pumps where Pump is P-302: Pump P-302, Max. pressure no value.",
-        "Pump, Max. pressure von pumps, wo Pump gleich P-302 ist: Pump P-302, Max. pressure kein Wert.",
+        "1 row of pumps has Pump P-302: Pump P-302, Max. pressure no value.",
+        "1 Zeile von pumps hat Pump P-302: Pump P-302, Max. pressure kein Wert.",
     ),
     (
         "SELECT MIN(STRFTIME('%Y', installed)), MAX(max_pressure) FROM pumps",
@@ -235,8 +255,8 @@ SENTENCES = [
     ),
     (
         "SELECT pump FROM pumps WHERE power > 1000",
-        "No row matches: Pump of pumps where Power is over 1000 kW.",
-        "Keine Zeile passt: Pump von pumps, wo Power über 1000 kW liegt.",
+        "No row of pumps has a Power over 1000 kW.",
+        "Keine Zeile von pumps hat Power über 1000 kW.",
     ),
     (
         "SELECT pump FROM pumps WHERE NOT max_pressure IS NULL ORDER BY max_pressure LIMIT 1",
@@ -259,6 +279,23 @@ SENTENCES = [
 def test_sentences(world: World, sql: str, english: str, german: str) -> None:
     assert said(world, sql) == english
     assert said(world, sql, "de") == german
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "none", "mean"),
+    [
+        ("es", "2 filas de pumps tienen Site Lyon", "Ninguna fila de pumps tiene Power superior a 1000 kW",
+         "El promedio de Power en pumps es 13,5 kW"),
+        ("it", "2 righe di pumps hanno Site Lyon", "Nessuna riga di pumps ha Power superiore a 1000 kW",
+         "La media di Power in pumps è 13,5 kW"),
+        ("fr", "2 lignes de pumps ont Site Lyon", "Aucune ligne de pumps n'a Power supérieur à 1000 kW",
+         "La moyenne de Power dans pumps est 13,5 kW"),
+    ],
+)  # fmt: skip
+def test_sentences_of_other_languages(world: World, language: str, one: str, none: str, mean: str) -> None:
+    assert said(world, "SELECT COUNT(*) FROM pumps WHERE site = 'Lyon'", language) == f"{one}."
+    assert said(world, "SELECT COUNT(*) FROM pumps WHERE power > 1000", language) == f"{none}."
+    assert said(world, "SELECT AVG(power) FROM pumps", language) == f"{mean}."
 
 
 @pytest.mark.parametrize("language", ["es", "it", "fr"])
