@@ -14,6 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TEST_MODELS := all-MiniLM-L6-v2 smollm2-135m qwen2.5-coder-0.5b
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 TORCH := torch==2.13.0
+OPENAI_JS := 6.49.0
 
 .NOTPARALLEL:
 .PHONY: demo test lint types layers tests models docs clean
@@ -56,7 +57,7 @@ layers: $(VENV)/.tested
 	$(BIN)/lint-imports
 
 # A file's tests stay in one process: they share the models that they load.
-tests: $(VENV)/.tested
+tests: $(VENV)/.clients
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 # The generated parts of docs/: the help texts.
@@ -92,6 +93,17 @@ $(VENV)/.torch: $(VENV)/.installed
 $(VENV)/.tested: $(VENV)/.torch
 	@$(PIP) install --quiet "pip>=25.1"
 	@$(PIP) install --quiet --group test
+	@touch $@
+
+# LangChain, LlamaIndex and OpenAI's client for JavaScript call the server in its tests. They want other
+# versions than the product, so they live apart; where they cannot be had, those tests are skipped.
+$(VENV)/.clients: $(VENV)/.tested
+	@echo "Installing the clients that the server is tested with (0.3 GB on disk) …"
+	@$(PYTHON) -m venv $(VENV)/clients && $(VENV)/clients/bin/python -m pip --disable-pip-version-check install \
+	  --quiet langchain-openai llama-index-llms-openai-like llama-index-embeddings-openai || \
+	  echo "The tests of LangChain and LlamaIndex are skipped."
+	@mkdir -p $(VENV)/clients/node_modules && $(BIN)/python -m tests.npm openai $(OPENAI_JS) \
+	  $(VENV)/clients/node_modules || echo "The test of OpenAI's client for JavaScript is skipped."
 	@touch $@
 
 clean:
