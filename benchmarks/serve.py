@@ -218,27 +218,35 @@ def ratio(rows: list[dict[str, Any]], of: str) -> str:
 def from_documents(url: str, questions: list[str]) -> None:
     """The parts of an answer, and the same passages again."""
     parts: dict[str, list[float]] = {}
-    again: list[float] = []
+    again: dict[str, list[float]] = {"first text": [], "generation": []}
     for text in questions:
-        seconds = []
-        for wording in (text, f"Please tell me: {text}"):
-            messages = [{"role": "user", "content": wording}]
-            found = httpx.post(
-                f"{url}/v1/chat/completions",
-                json={"model": "loresmith-rag", "messages": messages},
-                timeout=SECONDS,
-            ).json()
-            said = found["choices"][0]["loresmith"]["seconds"]
-            seconds.append(said["generation"])
-            if wording == text:
-                for name, value in said.items():
-                    parts.setdefault(name, []).append(value)
-        again.append(seconds[0] / seconds[1] if seconds[1] else 0.0)
-    total = sum(sum(values) for values in parts.values())
+        once, twice = (answered(url, wording) for wording in (text, f"Please tell me: {text}"))
+        for name, value in once.items():
+            parts.setdefault(name, []).append(value)
+        for name, ratios in again.items():
+            ratios.append(once[name] / twice[name] if twice[name] else 0.0)
+    whole = parts.pop("whole")
     print("\n| part | median s | share of the time |\n| --- | --- | --- |")
     for name, values in parts.items():
-        print(f"| {name} | {statistics.median(values):.3f} | {sum(values) / total:.1%} |")
-    print(f"\nThe same passages again: generation {statistics.median(again):.1f} times as fast (median).")
+        share = f"{sum(values) / sum(whole):.1%}" if name != "first text" else ""
+        print(f"| {name} | {statistics.median(values):.3f} | {share} |")
+    print(f"| whole | {statistics.median(whole):.3f} | |")
+    for name, ratios in again.items():
+        print(f"\nThe same passages again: {name} {statistics.median(ratios):.1f} times as fast (median).")
+
+
+def answered(url: str, text: str) -> dict[str, float]:
+    """Seconds of the parts of one answer, as the server tells them, to the first text (a verified sentence
+    or the refusal to make one), and in all."""
+    request = {"model": "loresmith-rag", "stream": True, "messages": [{"role": "user", "content": text}]}
+    began, first, said = time.perf_counter(), 0.0, {}
+    with httpx.stream("POST", f"{url}/v1/chat/completions", json=request, timeout=SECONDS) as answer:
+        for line in answer.iter_lines():
+            if line.startswith("data: {"):
+                choice = json.loads(line.removeprefix("data: "))["choices"][0]
+                first = first or (time.perf_counter() - began if choice["delta"].get("content") else 0.0)
+                said = choice.get("loresmith", {}).get("seconds", said)
+    return {**said, "first text": first, "whole": time.perf_counter() - began}
 
 
 def main() -> None:
