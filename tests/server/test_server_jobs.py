@@ -19,6 +19,9 @@ from serving import Serve
 from starlette.testclient import TestClient
 
 from loresmith import workspace as folders
+from loresmith.answering import unaided
+from loresmith.dataset import store
+from loresmith.dataset.example import Example
 from loresmith.server import jobs, progress
 from loresmith.workspace import WorkspaceDir
 
@@ -155,6 +158,105 @@ def test_what_was_killed_is_called_interrupted(serve: Serve, tmp_path: Path) -> 
     jobs.stop(folder, after.id)
     assert waited(folder, after.id, ended).state == "stopped"
     assert not (jobs.jobs_dir(folder) / f"{after.id}.end").exists()
+
+
+def test_what_was_killed_beneath_its_job_is_interrupted_too(serve: Serve, tmp_path: Path) -> None:
+    """As where memory runs out: the command dies, the process that watches it does not."""
+    folder = folder_of(serve)
+    job = lasting(folder, tmp_path)
+    watcher = (jobs.jobs_dir(folder) / f"{job.id}.pid").read_text()
+    children = Path(f"/proc/{watcher}/task/{watcher}/children")
+    if not children.exists():
+        pytest.skip("no /proc here that names children")
+    waited(folder, job.id, lambda _: bool(children.read_text()))
+    os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
+    found = waited(folder, job.id, ended)
+    assert found.state == "interrupted"
+    assert found.error is not None
+    assert "ended from outside (signal 9)" in found.error["problem"]
+
+
+def test_a_wish_to_stop_is_seen_by_whoever_looks(serve: Serve, tmp_path: Path) -> None:
+    folder = folder_of(serve)
+    job = lasting(folder, tmp_path)
+    assert not jobs.get(folder, job.id).stopping
+    (jobs.jobs_dir(folder) / f"{job.id}.stop").touch()
+    assert serve().get(f"/api/jobs/{job.id}").json()["job"]["stopping"]
+    jobs.stop(folder, job.id)
+    found = waited(folder, job.id, ended)
+    assert (found.state, found.stopping) == ("stopped", False)
+
+
+def test_the_time_left_is_that_of_the_steps_done_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    tell = progress.recorder(tmp_path / "job")
+
+    def left() -> float | None:
+        return progress.read(tmp_path / "job")["left"]  # type: ignore[no-any-return]
+
+    tell("proving", 40, 100)  # 40 were done before
+    assert left() is None
+    now = 101.0
+    tell("proving", 50, 100)
+    assert left() is None  # too early to say
+    now = 110.0
+    tell("proving", 60, 100)
+    assert left() == 20.0  # 20 in 10 seconds, 40 to go
+    now = 111.0
+    tell("rows", 1, 10)
+    assert left() is None
+    tell("training", 3, 9, 12.34)
+    assert left() == 12.3
+
+
+def test_a_training_tells_its_steps_and_goes_on_with_all_of_them(tmp_path: Path) -> None:
+    """A real training of a tiny model, stopped and resumed through the API."""
+    pytest.importorskip("torch", reason="needs the extra: pip install loresmith[train]")
+    pytest.importorskip("peft", reason="pip install loresmith[train]")
+    from training.tiny import tiny_phi3
+
+    folder = folders.create(tmp_path / "w", {"model.name": str(tiny_phi3(tmp_path / "model"))})
+    rows = []
+    for n in range(8):
+        question = f"Torque of pump {n}?"
+        said = {"role": "assistant", "content": f"It is {n + 20} Nm."}
+        messages = (*unaided.messages(question), said)
+        rows.append(Example(messages=messages, kind="closed", question=question, fact=f"f{n}", origin="t"))  # type: ignore[arg-type]
+    store.save(
+        folder.datasets_dir, rows, {row.id: "dev" if n == 0 else "train" for n, row in enumerate(rows)}
+    )
+    settings = {"training.max_steps": 4000, "training.epochs": 4000, "training.rank": 2}
+    with ExitStack() as stack:
+        client = Serve(folder.root, stack)()
+        asked = {"kind": "train", "options": {"method": "lora", "settings": settings}}
+        first = client.post("/api/jobs", json=asked).json()["job"]["id"]
+        going = waited(folder, first, lambda job: ended(job) or (job.stage == "training" and job.done >= 3))
+        assert going.state == "running", going
+        assert (going.total or 0) > 3
+        waited(folder, first, lambda job: ended(job) or job.left is not None)
+        client.delete(f"/api/jobs/{first}")
+        stopped = waited(folder, first, ended)
+        assert stopped.state == "stopped", stopped
+        assert stopped.result is not None
+        assert stopped.result["stopped"] == "interrupted"
+        done = stopped.result["steps"]
+        (run,) = client.get("/api/adapters").json()["unfinished"]
+        assert run["adapter"] == stopped.result["adapter"]
+
+        second = client.post("/api/jobs", json={"kind": "train", "options": {"resume": True}}).json()["job"]
+        again = waited(folder, second["id"], lambda job: ended(job) or len(job.steps) > len(stopped.steps))
+        assert again.steps[: len(stopped.steps)] == stopped.steps  # the curves are whole
+        assert again.done >= done
+        client.delete(f"/api/jobs/{second['id']}")
+        waited(folder, second["id"], ended)
+
+        name = run["adapter"]
+        assert client.delete("/api/adapters/lora-none").status_code == 404
+        assert client.delete(f"/api/adapters/{name}").json() == {"removed": name}
+        assert client.get("/api/adapters").json()["unfinished"] == []
 
 
 def test_stages_and_steps_come_while_they_are_made(serve: Serve) -> None:

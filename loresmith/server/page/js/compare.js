@@ -31,7 +31,7 @@ async function page(id, start) {
   const wanted = id ?? (entries.find((one) => one.finished) ?? entries[0]).id;
   const report = entries.find((one) => one.id === wanted)?.finished === false ? null : await get(`/reports/${encodeURIComponent(wanted)}`);
   return [
-    report ? drawn(report, wanted) : nothing("compare", t("compare.unfinished.title"), t("compare.unfinished.text")),
+    report ? drawn(report, wanted) : (jobs.latest("compare")?.state ?? "done") !== "done" ? null : nothing("compare", t("compare.unfinished.title"), t("compare.unfinished.text")),
     el("section", { class: "section" }, el("h2", {}, t("compare.new")), start),
     entries.length > 1 ? el("section", { class: "section" }, el("h2", {}, t("compare.earlier")), el("ul", { class: "listed" }, entries.map((one) => el("li", {},
       el("a", { href: `#/compare/${encodeURIComponent(one.id)}`, "aria-current": one.id === wanted ? "true" : null }, moment(one.created)),

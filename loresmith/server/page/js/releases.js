@@ -40,11 +40,14 @@ function now(current, entries, again) {
 
 function promotion(reports, again) {
   const report = select([["", t("releases.latest")], ...reports.map((one) => [one.id, `${moment(one.created)} (${one.id})`])], "");
-  const arm = select([["", t("releases.recommended")], ...known().map((one) => [one, t(`arm.${one}.long`)])], "");
+  const best = reports.find((one) => one.finished)?.verdict?.recommended;
+  const recommended = best ? [["", t("releases.recommended.arm", { arm: t(`arm.${best}.long`) })]] : [];
+  const arm = select([...recommended, ...known().map((one) => [one, t(`arm.${one}.long`)])], best ? "" : known()[0]);
   const reason = el("input", { type: "text", maxlength: "500", autocomplete: "off" });
   const gate = el("div");
   const why = el("div", { hidden: true, class: "section" }, field(t("releases.reason"), reason, t("releases.reason.hint")));
   return el("section", { class: "section" }, el("h2", {}, t("releases.promote")), el("p", { class: "lead" }, t("releases.promote.text")),
+    best ? null : el("p", { class: "caution" }, t("releases.uncompared"), " ", el("a", { href: "#/compare" }, t("releases.compare"))),
     el("form", { class: "card", onsubmit: (event) => {
       event.preventDefault();
       promote(event.submitter, { arm: arm.value, report: report.value, reason: reason.value.trim() }, gate, why, again);
@@ -62,7 +65,8 @@ async function promote(control, values, gate, why, again) {
     await again();
   } catch (error) {
     // The gate says why it is closed; whoever promotes all the same says why.
-    replace(gate, el("div", { class: "caution", role: "alert" }, el("p", {}, saying(error).replace(/ [^.]*--reason[^]*$/, ""))));
+    replace(gate, el("div", { class: "caution", role: "alert" }, el("p", {}, saying(error).replace(/ [^.]*--reason[^]*$/, "")),
+      error.status === 409 ? el("p", {}, t("releases.refused"), " ", el("a", { href: "#/compare" }, t("releases.compare"))) : null));
     if (error.status === 409) { why.hidden = false; why.querySelector("input").focus(); }
   } finally {
     control.disabled = false;
