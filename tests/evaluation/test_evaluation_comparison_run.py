@@ -271,6 +271,14 @@ def test_ten_failures_for_the_same_reason_end_it_with_the_reason(plant, tmp_path
     assert len(store.records(folder)) == 10
 
 
+def test_a_comparison_names_the_labels_of_what_its_answers_may_hold(plant, tmp_path):
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "pay.md").write_text("Erna Frost earns 90,000 euros a year.")
+    plant.add(str(tmp_path / "secret"), labels=["staff"])
+    plant.sync()
+    assert store.manifest(compare(plant, tmp_path))["labels"] == ["staff"]
+
+
 def test_without_an_adapter_the_rest_is_compared_and_that_is_said(plant, tmp_path):
     folder = compare(plant, tmp_path)
     manifest = store.manifest(folder)

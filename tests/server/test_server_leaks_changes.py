@@ -29,6 +29,7 @@ from starlette.testclient import TestClient
 
 from loresmith import releases
 from loresmith import workspace as folders
+from loresmith.evaluation.comparison import store as reports
 from loresmith.models.fake import FakeModel
 from loresmith.server.app import create_app
 from loresmith.server.models import Served
@@ -187,6 +188,16 @@ def test_a_key_that_loses_a_label_loses_what_it_was_told(plant: Plant) -> None:
     plant.prompts.clear()
     assert secrets(faces(plant, anna, ())) == []
     check((), SENT, [p.replace(SECRET, "").replace(FIGURE, "") for p in plant.prompts], "prompt")
+
+
+def test_a_report_keeps_the_labels_of_documents_that_are_gone(plant: Plant) -> None:
+    made = {"id": "0123456789ab", "arms": ["rag"], "settings": {}, "labels": ["board"], "asked": 0}
+    reports.create(folders.open_dir(plant.serve.root).reports_dir, made, [])
+    edi = plant.serve.key("edi", "editor", HR)
+    mia = plant.serve.key("mia", "editor", ["board"])
+    for path in ("/api/reports", "/api/reports/0123456789ab", "/api/jobs"):
+        assert plant.client.get(path, headers=edi).status_code == 403
+    assert plant.client.get("/api/reports", headers=mia).status_code == 200
 
 
 # --- adapters ----------------------------------------------------------------------------------------

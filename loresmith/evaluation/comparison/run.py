@@ -228,6 +228,7 @@ def describe(
         "created": training_record.now(),
         "workspace": config.name or folder.root.name,
         **said,
+        "labels": _labels(folder, adapter),
         "versions": training_record.versions(),
         "hardware": training_record.hardware("cpu"),
         "source": prepared.source,
@@ -267,6 +268,13 @@ def _index(folder: WorkspaceDir) -> dict[str, Any] | None:
             "embedder": generation.embedder,
             "digest": digest(infos),
         }
+
+
+def _labels(folder: WorkspaceDir, adapter: Adapter | None) -> list[str]:
+    """Of all that answers may hold: whoever reads them, also when the documents are gone, needs these."""
+    with State.open(folder.state_path) as state:
+        found = {label for info in state.infos() for label in info.labels}
+    return sorted(found.union(adapter.labels if adapter else ()))
 
 
 def digest(infos: Sequence[DocumentInfo]) -> str:

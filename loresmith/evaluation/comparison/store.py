@@ -6,10 +6,10 @@
     reports/<id>/costs.json      what was measured while asking: memory by arm, loading
 
 manifest.json holds "schema", "id", "created", "workspace", "model", "adapter", "index", "settings",
-"versions", "source", "arms", "asked" (records that are wanted), "removed", "warnings", "known" (costs
-known before anything is asked, by arm) and "checks": {"absent": {question: [gold documents that are not
-in the index]}, "gold_unseen": [questions whose accepted answer stands nowhere in their documents],
-"skipped": {arm: why it is not asked}}.
+"labels" (of all that the answers may hold), "versions", "source", "arms", "asked" (records that are
+wanted), "removed", "warnings", "known" (costs known before anything is asked, by arm) and "checks":
+{"absent": {question: [gold documents that are not in the index]}, "gold_unseen": [questions whose
+accepted answer stands nowhere in their documents], "skipped": {arm: why it is not asked}}.
 
 Promises: a kill leaves whole lines but for the last, which readers leave out and the next writer cuts
 off; of two records of one question and arm the later one counts; what is read does not depend on

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from loresmith import workspace as folders
 from loresmith.dataset import store as datasets
+from loresmith.evaluation.comparison import store as reports
 from loresmith.server.access import Caller, caller, needs
 from loresmith.server.engine import Engine
 from loresmith.server.faults import ApiError, ErrorBody, documented
@@ -87,13 +88,14 @@ Owner = Annotated[Here, Depends(owner)]
 
 
 def every_label(folder: WorkspaceDir) -> set[str]:
-    """The labels of all that is here: sources, documents, failed files, datasets, adapters."""
+    """The labels of all that is here: sources, documents, failed files, datasets, adapters, reports."""
     found = {label for source in folder.config.sources for label in source.labels}
     with State.open(folder.state_path) as state:
         found.update(label for info in state.infos() for label in info.labels)
         found.update(label for item in state.items().values() for label in item.labels)
     found.update(label for made in datasets.listing(folder.datasets_dir) for label in made["labels"])
     found.update(label for made in adapters.listing(folder.adapters_dir) for label in made.labels)
+    found.update(label for made in reports.listing(folder.reports_dir) for label in made.get("labels", ()))
     return found
 
 
