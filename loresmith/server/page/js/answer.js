@@ -1,14 +1,19 @@
 // One answer: its sentences as they stand, where each comes from, and what a person says of it.
 
 import { post } from "./api.js";
-import { button, el, icon, replace, toast } from "./dom.js";
+import { add, announce, button, byId, el, icon, replace, toast } from "./dom.js";
 import { attempt, problem, saying } from "./parts.js";
 import { open as openSource } from "./source.js";
 import { duration, number, percent, place, t, word } from "./texts.js";
 
-/** An answer in the making: `sentence(s)`, then `done(answer)` or `failed(error)`; its node is `node`. */
-export function answering({ compact = false, reads = true, onstop = null, onagain = null, onall = null } = {}) {
-  const node = el("div", { class: "answer", "aria-live": "polite", "aria-busy": "true" });
+/**
+ * An answer in the making: `sentence(s)`, then `done(answer)` or `failed(error)`; its node is `node`.
+ * `spoken`: screen readers are told how it comes; not so of one that was given earlier.
+ */
+export function answering({ compact = false, reads = true, spoken = true, onstop = null, onagain = null, onall = null } = {}) {
+  const node = el("div", { class: "answer" });
+  let heard = 0;
+  const tell = (text) => { if (spoken) announce(text); };
   const said = el("p", { class: "said" });
   const clock = el("span", { class: "clock", "aria-hidden": "true" });
   const waiting = el("p", { class: "waiting" }, el("span", { class: "dots", "aria-hidden": "true" }),
@@ -21,12 +26,30 @@ export function answering({ compact = false, reads = true, onstop = null, onagai
     if (seconds >= 2) clock.textContent = duration(seconds);
   }, 1000);
   const cited = new Sources();
-  const over = () => { clearInterval(tick); waiting.remove(); node.setAttribute("aria-busy", "false"); };
+  const over = () => {
+    clearInterval(tick);
+    const held = waiting.contains(document.activeElement); // the button to stop it goes: whoever stood on it goes on with the next question
+    waiting.remove();
+    if (held) byId("question")?.focus();
+  };
+  if (!compact) tell(waiting.children[1].textContent);
 
   return {
     node,
-    sentence(found) { append(said, found, cited); waiting.children[1].textContent = t("ask.writing"); },
-    done(answer, question) { over(); replace(node, finished(answer, question, { compact, onall })); },
+    waits(text) { if (!heard) waiting.children[1].textContent = text; },
+    sentence(found) {
+      append(said, found, cited);
+      waiting.children[1].textContent = t("ask.writing");
+      heard += 1;
+      tell(found.text);
+    },
+    done(answer, question) {
+      over();
+      replace(node, finished(answer, question, { compact, onall }));
+      const count = new Set((answer.sentences ?? []).flatMap((one) => (one.citations ?? []).map((citation) => citation.passage))).size;
+      tell([heard ? "" : answer.answer, count && !answer.abstained ? t("ask.from", { n: count }) : "",
+        answer.dropped?.length ? `${t("ask.dropped", { n: answer.dropped.length })}.` : ""].filter(Boolean).join(" "));
+    },
     failed(error) {
       over();
       if (error.name === "AbortError") {
@@ -102,16 +125,27 @@ function fromTables(result, cited, compact) {
   return node;
 }
 
+const FEW = 8; // sources shown below an answer; the others on demand
+
 function sources(cited) {
   if (!cited.entries.length) return null;
-  return el("ol", { class: "sources", "aria-label": t("ask.sources") }, cited.entries.map((citation, at) =>
-    el("li", {}, sourceButton(citation, cited.title(citation), at + 1, citation.quote))));
+  const one = (citation, at) => el("li", {}, sourceButton(citation, cited.title(citation), at + 1, citation.quote));
+  const shown = cited.entries.length > FEW ? FEW - 2 : FEW;
+  const list = el("ol", { class: "sources", "aria-label": t("ask.sources") }, cited.entries.slice(0, shown).map(one));
+  if (cited.entries.length <= FEW) return list;
+  const all = button(t("ask.sources.all", { n: cited.entries.length }), { kind: "ghost small", onclick: () => {
+    add(list, cited.entries.slice(shown).map((citation, at) => one(citation, shown + at)));
+    all.remove();
+    list.children[shown].querySelector("button").focus();
+  } });
+  return [list, all];
 }
 
 function sourceButton(citation, title, n, quote) {
+  const where = place(citation.locator);
   return el("button", { type: "button", class: "source", onclick: (event) => openSource({ ...citation, title, n }, event.currentTarget) },
     el("span", { class: "n", "aria-hidden": "true" }, String(n)),
-    el("span", { class: "where" }, el("b", {}, title), place(citation.locator) ? el("span", { class: "soft" }, place(citation.locator)) : null,
+    el("span", { class: "where" }, el("b", {}, title), where && where !== `“${title}”` ? el("span", { class: "soft" }, where) : null,
       quote ? el("q", {}, quote) : null));
 }
 
@@ -172,6 +206,7 @@ function foot(answer, question, cited, onall) {
     });
     if (!kept) return;
     mark(control);
+    if (below.contains(document.activeElement)) control.focus();
     below.replaceChildren();
     down.setAttribute("aria-expanded", "false");
     toast(t(text ? "feedback.corrected" : verdict === "approved" ? "feedback.approved" : "feedback.rejected"));
@@ -190,6 +225,7 @@ function foot(answer, question, cited, onall) {
       button(t("feedback.only"), { onclick: () => give("rejected") }),
       el("small", {}, t("feedback.learns"))));
     below.append(form);
+    form.scrollIntoView({ block: "nearest" });
     area.focus();
   };
 

@@ -2,8 +2,8 @@
 
 import { answering } from "./answer.js";
 import { stream } from "./api.js";
-import { add, button, byId, el, icon } from "./dom.js";
-import { answering as released, arms, here, may } from "./here.js";
+import { add, announce, button, byId, el, icon } from "./dom.js";
+import { answering as released, arms, here, may, refresh } from "./here.js";
 import { nothing } from "./parts.js";
 import { t, word } from "./texts.js";
 
@@ -36,7 +36,8 @@ export async function show(root) {
   const empty = welcome();
   root.classList.add("ask");
   const heading = el("h1", { class: "unseen", tabindex: "-1" }, t("nav.ask"));
-  root.append(list, composer.node);
+  root.append(list);
+  if (here.status.documents || talk.turns.length) root.append(composer.node);
   const arrange = () => {
     const none = !list.childNodes.length;
     root.classList.toggle("first", none);
@@ -57,7 +58,7 @@ function welcome() {
   const status = here.status;
   const about = t("ask.about", { documents: t("count.documents", { n: status.documents }), passages: t("count.passages", { n: status.passages }) });
   if (!status.documents) {
-    return el("div", { class: "welcome" }, nothing("documents", t("ask.none.title"), t("ask.none.text"),
+    return el("div", { class: "welcome" }, el("h1", { class: "unseen", tabindex: "-1" }, t("nav.ask")), nothing("documents", t("ask.none.title"), t("ask.none.text"),
       may("editor") ? el("a", { class: "button primary", href: "#/documents" }, t("ask.none.add")) : null));
   }
   return el("div", { class: "welcome" }, el("h1", { tabindex: "-1" }, t("ask.title", { name: status.workspace })), el("p", { class: "lead" }, about));
@@ -110,7 +111,7 @@ async function put(question, arm, list, composer) {
   going = new AbortController();
   const mine = going;
   try {
-    turn.answer = await ask(turn, node, mine, list, () => { node.remove(); put(question, arm, list, composer); });
+    turn.answer = await ask(turn, node, mine, list, () => { node.remove(); composer.input.focus(); put(question, arm, list, composer); });
     if (turn.answer) { talk.turns.push(turn); keep(); }
   } finally {
     if (going === mine) going = null;
@@ -123,6 +124,8 @@ const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 async function ask(turn, node, controller, list, again) {
   const shown = answering({ onstop: () => controller.abort(), onagain: again, onall: allWays(turn, node) });
   node.append(shown.node);
+  // A server that has just been started loads its models first, which may take a minute.
+  if (!here.status.warm) refresh().then((status) => { if (!status.warm) shown.waits(t("ask.loading")); }, () => {});
   const answer = await served(turn.question, turn.arm, shown, controller.signal, talk.chat);
   if (answer) shown.done(answer, turn.question);
   return answer;
@@ -148,7 +151,7 @@ async function served(question, arm, shown, signal, chat) {
 /** A turn that was answered before, as it was. */
 function told(turn, list) {
   const node = el("article", { class: "turn" }, el("h2", { class: "asked" }, turn.question));
-  const shown = answering({ onall: allWays(turn, node) });
+  const shown = answering({ spoken: false, onall: allWays(turn, node) });
   shown.done(turn.answer, turn.question);
   node.append(shown.node);
   return node;
@@ -161,7 +164,9 @@ function allWays(turn, node) {
   if (arms().length < 2) return null;
   return async () => {
     const cards = el("div", { class: "ways" });
-    node.append(el("h3", { class: "ways-title" }, t("ask.ways")), cards);
+    const title = el("h3", { class: "ways-title", tabindex: "-1" }, t("ask.ways"));
+    node.append(title, cards);
+    title.focus({ preventScroll: true });
     const controller = new AbortController();
     // The talk's own question may be stopped with it; leaving the view stops both.
     going?.signal.addEventListener("abort", () => controller.abort());
@@ -177,6 +182,7 @@ function allWays(turn, node) {
       const shown = answering({ compact: true, reads: arm === "rag" || arm === "both", onstop: () => controller.abort() });
       add(card, shown.node);
       const known = turn.answer?.arm === arm ? turn.answer : null;
+      announce(t(`arm.${arm}.long`));
       const answer = known ?? await served(turn.question, arm, shown, controller.signal, null);
       if (answer) shown.done(answer, turn.question);
       if (controller.signal.aborted) break;

@@ -36,7 +36,8 @@ export async function show(root, [wanted]) {
     ended: (job) => { if (job.state === "done" && !job.result?.documents?.failed?.length) toast(t("documents.synced")); reload().catch(() => {}); refresh().catch(() => {}); },
   });
   await filled(list, load);
-  if (wanted) byId(`doc-${wanted}`)?.click();
+  const one = wanted && state.found?.documents.find((found) => found.id === wanted && found.state !== "failed");
+  if (one) details(one, byId(`doc-${wanted}`), reload); // further down a long list it is not drawn yet
   return stop;
 }
 
@@ -115,7 +116,9 @@ function uploadRow(name, uploads) {
 async function send(file, labels, row) {
   row.node.querySelector(".reason")?.remove();
   replace(row.state, "0 %");
+  row.meter.hidden = false;
   const refuse = (reason) => {
+    row.meter.hidden = true;
     replace(row.state, button(t("action.again"), { shape: "retry", kind: "small", onclick: async () => { if ((await send(file, labels, row)) && may("whole")) jobs.start("sync"); } }));
     row.node.append(el("p", { class: "reason" }, reason));
     return false;
@@ -162,19 +165,34 @@ function kind(one) {
   return (ending?.[1] ?? known?.[1] ?? "TXT").toUpperCase().slice(0, 5);
 }
 
+const STEP = 100; // rows drawn at a time
+
 function drawList(state, reload) {
   const documents = state.found.documents.filter((one) => one.state !== "failed");
   if (!documents.length && !state.found.documents.length) return nothing("documents", t("documents.none.title"), t("documents.none.text"));
   const rows = el("div", { class: "docs" });
+  const more = el("div", { class: "actions center" });
+  // A long list is drawn as far as one looks: thousands of rows at once hold up a slow machine.
+  const sight = new IntersectionObserver((seen) => { if (seen.some((one) => one.isIntersecting)) grow(); }, { rootMargin: "600px" });
+  let kept = [];
+  const grow = () => {
+    const drawn = rows.childNodes.length;
+    add(rows, kept.slice(drawn, drawn + STEP).map((one) => row(one, reload)));
+    const rest = kept.length - rows.childNodes.length;
+    sight.disconnect();
+    replace(more, rest > 0 ? button(t("documents.more", { n: rest }), { kind: "ghost", onclick: () => { const next = rows.childNodes.length; grow(); rows.children[next]?.focus(); } }) : null);
+    if (rest > 0) sight.observe(more);
+  };
   const status = el("p", { class: "soft small", role: "status" });
   const deep = el("div");
   const draw = () => {
     const terms = state.filter.toLowerCase();
-    const kept = documents.filter((one) => `${one.title} ${one.id} ${(one.labels ?? []).join(" ")}`.toLowerCase().includes(terms)
+    kept = documents.filter((one) => `${one.title} ${one.id} ${(one.labels ?? []).join(" ")}`.toLowerCase().includes(terms)
       && (state.only !== "warned" || one.warnings?.length));
-    replace(rows, kept.map((one) => row(one, reload)));
+    rows.replaceChildren();
+    grow();
     status.textContent = terms || state.only ? t("documents.shown", { n: kept.length, total: documents.length }) : "";
-    deep.replaceChildren();
+    replace(deep, terms && !kept.length ? nothing(null, t("documents.nomatch"), t("documents.nomatch.text"), button(t("documents.search"), { kind: "primary", onclick: look })) : null);
   };
   const search = el("input", { type: "search", "aria-label": t("documents.filter"), placeholder: t("documents.filter"), value: state.filter,
     oninput: () => { state.filter = search.value; draw(); },
@@ -192,7 +210,7 @@ function drawList(state, reload) {
   } }) : null;
   draw();
   return el("section", { "aria-label": t("documents.title") }, el("div", { class: "toolbar" }, search,
-    button(t("documents.search"), { onclick: look }), only), status, deep, rows);
+    button(t("documents.search"), { onclick: look }), only), status, deep, rows, more);
 }
 
 function row(one, reload) {

@@ -84,6 +84,13 @@ export function toast(text, { bad = false } = {}) {
   setTimeout(() => made.remove(), bad ? 9000 : 4000);
 }
 
+/** Say something to screen readers alone: what comes into view by itself, such as the sentences of an answer. */
+export function announce(text) {
+  const made = el("p", {}, text);
+  byId("live").append(made);
+  setTimeout(() => made.remove(), 20_000); // said by then; nobody should meet it again at the end of the page
+}
+
 /** Ask before something that cannot be taken back; resolves to true or false. */
 export function confirm(title, text, yes, no, { danger = false } = {}) {
   return new Promise((resolve) => {

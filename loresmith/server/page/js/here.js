@@ -20,6 +20,14 @@ export async function refresh() {
 const RANK = { reader: 0, editor: 1, owner: 2 };
 export const may = (role) => (role === "whole" ? here.whole : RANK[here.status?.caller?.role ?? "reader"] >= RANK[role]);
 
+const KEYS = "loresmith.keys";
+
+/** Single letters and figures do something (`/`, `1`, `A` …). Whoever speaks or trembles can switch that off. */
+export const shortcuts = {
+  on() { try { return localStorage.getItem(KEYS) !== "off"; } catch { return true; } },
+  set(on) { try { if (on) localStorage.removeItem(KEYS); else localStorage.setItem(KEYS, "off"); } catch { /* until the page is closed */ } },
+};
+
 /** The arms that can answer here. */
 export const arms = () => here.status?.arms ?? [];
 

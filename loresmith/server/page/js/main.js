@@ -2,7 +2,7 @@
 
 import { key, onKeyWanted } from "./api.js";
 import { button, byId, el, icon, replace, svg } from "./dom.js";
-import { answering, here, may, onStatus, refresh } from "./here.js";
+import { answering, here, may, onStatus, refresh, shortcuts } from "./here.js";
 import * as jobs from "./jobs.js";
 import { problem } from "./parts.js";
 import { close as closePanel, isOpen } from "./source.js";
@@ -31,12 +31,14 @@ function mark() {
     svg("path", { d: "M16 11.2c-2.4-1.9-5.4-2.6-9-2.4v13.4c3.6-.2 6.6.5 9 2.4 2.4-1.9 5.4-2.6 9-2.4V8.8c-3.6-.2-6.6.5-9 2.4zm0 0v13.2" }));
 }
 
+const brand = (name) => el("a", { class: "brand", href: "#/ask" }, mark(),
+  el("span", { class: "brand-name" }, name, name === "Loresmith" ? null : el("small", {}, "Loresmith")));
+
 function drawRail() {
   const status = here.status;
   byId("skip").textContent = t("nav.skip");
   rail.setAttribute("aria-label", t("nav.label"));
-  replace(rail,
-    el("a", { class: "brand", href: "#/ask" }, mark(), el("span", { class: "brand-name" }, status?.workspace ?? "Loresmith", el("small", {}, "Loresmith"))),
+  replace(rail, brand(status?.workspace ?? "Loresmith"),
     el("nav", { class: "nav", "aria-label": t("nav.label") }, Object.entries(VIEWS)
       .filter(([, view]) => may(view.role))
       .map(([name]) => el("a", { href: `#/${name}`, "data-view": name }, icon(name), el("span", {}, t(`nav.${name}`))))),
@@ -115,7 +117,7 @@ async function open({ focus = true } = {}) {
 const typing = (target) => target.closest?.("input, textarea, select, [contenteditable]");
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || document.querySelector("dialog[open]")) return;
+  if (!shortcuts.on() || event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || document.querySelector("dialog[open]")) return;
   if (event.key === "/") {
     event.preventDefault();
     const box = document.querySelector("#question, [type=search]");
@@ -175,7 +177,10 @@ async function start() {
   try {
     await refresh();
   } catch (error) {
-    replace(main, problem(error, () => location.reload()));
+    replace(rail, brand("Loresmith"));
+    replace(main, el("div", { class: "view" }, problem(error, () => location.reload())));
+    // Until the server is back: it was restarted, or the machine slept.
+    const again = setInterval(() => refresh().then(() => { clearInterval(again); location.reload(); }, () => {}), 4000);
     return;
   }
   here.whole = may("owner");
@@ -184,7 +189,12 @@ async function start() {
   else if (may("editor")) here.whole = await jobs.load().then(() => true, () => false);
   drawRail();
   onStatus(drawRail);
-  jobs.onJob((job) => { drawJob(); if (!jobs.live(job)) refresh().catch(() => {}); });
+  const going = new Set();
+  jobs.onJob((job) => {
+    drawJob();
+    if (jobs.live(job)) going.add(job.id);
+    else if (going.delete(job.id)) refresh().catch(() => {});
+  });
   window.addEventListener("hashchange", () => open());
   document.addEventListener("loresmith:language", () => { drawRail(); open(); });
   byId("skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });

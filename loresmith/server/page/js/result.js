@@ -3,7 +3,7 @@
 import { get, query } from "./api.js";
 import { add, button, el, svg } from "./dom.js";
 import { problem } from "./parts.js";
-import { frame, open as openSource } from "./source.js";
+import { frame as openFrame, open as openSource } from "./source.js";
 import { number, place, t, word } from "./texts.js";
 
 const FIRST = 10; // rows shown before "show all"
@@ -62,11 +62,13 @@ function rowsTable(result) {
   add(body, result.rows.slice(0, FIRST).map(line));
   const table = el("table", {}, el("thead", {}, el("tr", {}, columns.map((column) => el("th", { scope: "col", class: column.numeric ? "n" : null }, headed(column))))), body);
   const rest = result.rows.length - FIRST;
+  const frame = el("div", { class: "wide", tabindex: "0", role: "group", "aria-label": t("result.title") }, table);
   const all = rest > 0 ? button(t("result.all", { n: result.rows.length }), { kind: "ghost small", onclick: () => {
     add(body, result.rows.slice(FIRST).map(line));
     all.remove();
+    frame.focus({ preventScroll: true });
   } }) : null;
-  return [el("div", { class: "wide", tabindex: "0", role: "group", "aria-label": t("result.title") }, table), all,
+  return [frame, all,
     result.truncated ? el("p", { class: "soft small" }, t("result.truncated", { n: result.rows.length })) : null];
 }
 
@@ -172,7 +174,7 @@ async function openRow(table, row, title, from) {
     openSource({ document: found.document, passage: found.passage, locator: found.locator, title, quote: found.quote }, from);
     return;
   }
-  frame(title, place(row.locator), from, (body) => add(body, failure ? problem(failure)
+  openFrame(title, place(row.locator), from, (body) => add(body, failure ? problem(failure)
     : el("dl", { class: "lines" }, table.columns.map((name, column) => el("div", {}, el("dt", {}, name), el("dd", {}, shown(row.cells[column], null)))))));
 }
 

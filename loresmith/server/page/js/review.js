@@ -2,6 +2,7 @@
 
 import { get, post, query } from "./api.js";
 import { button, el, replace, toast } from "./dom.js";
+import { shortcuts } from "./here.js";
 import * as jobs from "./jobs.js";
 import { attempt, chip, filled, nothing, select, watched } from "./parts.js";
 import { t, word } from "./texts.js";
@@ -156,7 +157,7 @@ function onKey(event, state) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("input, textarea, select") || !state.rows.length) return;
   const [accept, mendIt, reject] = document.querySelectorAll(".judge button");
-  const action = { a: accept, m: mendIt, r: reject }[event.key.toLowerCase()];
+  const action = shortcuts.on() && { a: accept, m: mendIt, r: reject }[event.key.toLowerCase()];
   if (action) { event.preventDefault(); action.click(); }
   else if (event.key === "ArrowRight" || event.key === "j") move(state, 1);
   else if (event.key === "ArrowLeft" || event.key === "k") move(state, -1);

@@ -2,7 +2,7 @@
 
 import { get, key, post } from "./api.js";
 import { add, button, el, toast } from "./dom.js";
-import { here, may, refresh } from "./here.js";
+import { here, may, refresh, shortcuts } from "./here.js";
 import { attempt, chip, filled, head, select } from "./parts.js";
 import { LANGUAGES, choose, language, number, t } from "./texts.js";
 
@@ -14,7 +14,8 @@ export async function show(root) {
     group(t("settings.page"), line(t("settings.language"), "", select(Object.entries(LANGUAGES), language, async (name) => {
       await choose(name);
       document.dispatchEvent(new CustomEvent("loresmith:language"));
-    })), line(t("settings.theme"), "", theme())),
+    })), line(t("settings.theme"), "", theme()),
+    line(t("settings.shortcuts"), t("settings.shortcuts.text"), el("input", { type: "checkbox", checked: shortcuts.on(), onchange: (event) => shortcuts.set(event.target.checked) }))),
     group(t("settings.access"), ...access(status)),
     settings,
     may("owner") ? el("section", { class: "section" }, el("h2", {}, t("doctor.title")), el("p", { class: "lead" }, t("doctor.text")), doctor) : null,

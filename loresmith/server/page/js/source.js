@@ -6,6 +6,7 @@ import { filled, problem } from "./parts.js";
 import { place, t } from "./texts.js";
 
 const panel = byId("panel");
+const BENEATH = [byId("skip"), byId("rail"), byId("main")];
 const narrow = window.matchMedia("(max-width: 64rem)");
 const DPI = 110; // of the server's pictures: parsing/render.py
 let opener = null;
@@ -19,7 +20,7 @@ export function close() {
   panel.hidden = true;
   panel.replaceChildren();
   document.documentElement.classList.remove("with-panel");
-  for (const other of [byId("main"), byId("rail")]) other.inert = false;
+  for (const other of BENEATH) other.inert = false;
   opener?.classList.remove("is-open");
   if (opener?.isConnected) opener.focus();
   opener = null;
@@ -44,19 +45,23 @@ export function frame(title, where, from, make) {
       el("div", {}, heading, where ? el("p", { class: "soft" }, where) : null),
       button(t("action.close"), { shape: "close", quiet: true, onclick: close })),
     body);
-  panel.setAttribute("aria-label", title);
+  panel.setAttribute("aria-label", t("source.label", { title }));
   panel.hidden = false;
   panel.scrollTop = 0;
   document.documentElement.classList.add("with-panel");
-  // On a phone the panel covers the page: what lies beneath must not be reached.
-  for (const other of [byId("main"), byId("rail")]) other.inert = narrow.matches;
+  cover();
   heading.focus({ preventScroll: true });
   make(body, wanted.signal);
 }
 
-narrow.addEventListener("change", () => {
-  if (isOpen()) for (const other of [byId("main"), byId("rail")]) other.inert = narrow.matches;
-});
+/** On a phone the panel covers the page: it is a dialog, and what lies beneath must not be reached. */
+function cover() {
+  for (const other of BENEATH) other.inert = narrow.matches;
+  if (narrow.matches) panel.setAttribute("role", "dialog"); else panel.removeAttribute("role");
+  panel.ariaModal = narrow.matches ? "true" : null;
+}
+
+narrow.addEventListener("change", () => { if (isOpen()) cover(); });
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && isOpen() && !document.querySelector("dialog[open]")) { event.preventDefault(); close(); }
 });
@@ -144,19 +149,43 @@ function start(text) {
 /** The passage with the quote marked: by its place, else by its words. */
 function marked(text, citation, found) {
   const quote = citation.quote;
-  if (!quote) return text;
+  if (!quote) return lined(text, [0, 0]);
   const from = found.start;
   const start = citation.locator?.start;
   let at = from !== undefined && start !== undefined ? [...text].slice(0, start - from).join("").length : -1;
   if (at < 0 || text.slice(at, at + quote.length) !== quote) at = text.indexOf(quote);
-  if (at < 0) return loosely(text, quote);
-  return [text.slice(0, at), el("mark", {}, text.slice(at, at + quote.length)), text.slice(at + quote.length)];
+  return lined(text, at < 0 ? loosely(text, quote) : [at, at + quote.length]);
 }
 
-/** The same where white space differs between quote and passage. */
+/** Where the quote stands when white space differs between quote and passage. */
 function loosely(text, quote) {
   const words = quote.split(/\s+/).filter(Boolean).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   const found = new RegExp(words.join("\\s+")).exec(text);
-  if (!found) return text;
-  return [text.slice(0, found.index), el("mark", {}, found[0]), text.slice(found.index + found[0].length)];
+  return found ? [found.index, found.index + found[0].length] : [0, 0];
+}
+
+const ROW = /^[^:;]{1,60}: [^;]*(?:; [^:;]{1,60}: [^;]*)+$/; // as the parsers write the row of a table
+
+/** Text with what stands between `from` and `to` marked; each row of a table in a block of its own. */
+function lined(text, [from, to]) {
+  const blocks = [];
+  let at = 0;
+  for (const line of text.split("\n")) {
+    const row = ROW.test(line);
+    const last = blocks.at(-1);
+    if (row || !last || last.row) blocks.push({ row, start: at, end: at + line.length });
+    else last.end = at + line.length;
+    at += line.length + 1;
+  }
+  return blocks.map(({ row, start, end }) => {
+    const cut = (a, b) => { const part = text.slice(Math.max(start, a), Math.min(end, b)); return row ? named(part) : part; };
+    const inside = to > start && from < end;
+    const parts = inside ? [cut(start, from), el("mark", {}, cut(from, to)), cut(to, end)] : cut(start, end);
+    return row ? el("span", { class: "record" }, parts) : parts;
+  });
+}
+
+/** The names of a row's cells paler than what stands in them. */
+function named(text) {
+  return text.split(/((?:^|; )[^:;]{1,60}: )/).map((part, at) => (at % 2 ? el("span", { class: "soft" }, part) : part));
 }
