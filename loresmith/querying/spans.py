@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from loresmith.querying import vocabulary
+from loresmith.querying import relative, vocabulary
 from loresmith.querying.atoms import Atom, ColumnLink, Number, Reading, Span, Word, text_of
 from loresmith.querying.naming import CORE, SAME, ColumnName, Names, stem
 from loresmith.tables import dates as cell_dates
@@ -117,6 +117,11 @@ def numbers_and_dates(question: str, words: Sequence[Word], language: str) -> It
         unit = vocabulary.UNITS.get(number.unit) or vocabulary.UNITS.get(number.unit.casefold())
         yield from _numbered(question, words, value, unit[2] if unit else number.unit, first, last)
     yield from _spelled(words, language)
+    for first in range(len(words)):
+        for last in range(first + 1, min(len(words), first + relative.LONGEST) + 1):
+            if (when := relative.spoken(words, first, last, language)) is not None:
+                # Worth less than a column that is called so.
+                yield Reading(Atom("date", first, last, when.value, date=when), (last - first) * 1.06)
 
 
 def _stripped(question: str, a: int, b: int) -> tuple[int, int]:

@@ -187,7 +187,7 @@ def _figure(
         if isinstance(inner, exp.Star) and isinstance(value, int):
             return Telling(_counted(value, shown, given, at))
         plain = isinstance(inner, exp.Distinct) and len(inner.expressions) == 1
-        if not plain or not isinstance(inner.expressions[0], exp.Column):
+        if not plain or value in (0, 1) or not isinstance(inner.expressions[0], exp.Column):
             return None
         said = _SAID["different"][at].format(n=shown, c=sayer.phrase(inner.expressions[0]), **given)
         return Telling(said)
