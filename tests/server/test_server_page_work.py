@@ -17,6 +17,7 @@ from test_server_page_browser import Visit, chromium, visit  # noqa: F401
 from loresmith import workspace as folders
 from loresmith.answering import unaided
 from loresmith.dataset import feedback, store
+from loresmith.dataset.duplicates import normal
 from loresmith.dataset.example import Example
 from loresmith.evaluation.comparison import prepare, report, run
 from loresmith.evaluation.comparison import questions as files
@@ -104,8 +105,8 @@ def test_rows_are_judged_by_keyboard_and_the_next_build_heeds_it(
     taught = {lesson.question: lesson.answer for lesson in lessons.examples}
     assert taught == {rows[1].question: "That part is a washer.", rows[2].question: rows[2].answer}
     assert {question for question, _ in lessons.wrong} == {
-        feedback.normal(rows[0].question),
-        feedback.normal(rows[1].question),
+        normal(rows[0].question),
+        normal(rows[1].question),
     }
 
 

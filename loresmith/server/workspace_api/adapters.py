@@ -22,7 +22,9 @@ router = APIRouter(tags=["training"], responses=ERRORS)
 
 @router.get("/plan", summary="Memory, time and GPUs that full tuning, LoRA and QLoRA would take here")
 async def plan(here: Whole) -> dict[str, Any]:
-    """As `loresmith plan --json`, of the configured model and the current dataset."""
+    """As `loresmith plan --json`, of the configured model and the current dataset: `methods`, each with
+    `memory_bytes` (by part, and `peak`), `seconds`, `trainable`, `fits_here`, `obstacle` and `gpus`;
+    `method`: the one that `train` takes, and `reason`; `data`: rows and tokens; `hardware`."""
     return await printed(here.folder, ["plan"])
 
 

@@ -73,6 +73,9 @@ def _told(made: dict[str, Any]) -> dict[str, Any]:
 
 @router.get("/reports/{report}", summary="One comparison: the object of report.json", tags=["comparisons"])
 def report(report: PathName, here: Whole) -> dict[str, Any]:
+    """`arms` and `strata`: shares as {value, low, high, n}, latencies, citations, costs; `pairs`: the
+    differences; `questions`: how many, what was removed and why; `verdict`: kind, winner, recommended,
+    headline, reasons. 404 for one that is no comparison; of an unfinished one what there is so far."""
     return _report(_find(here.folder, report), computed.JSON)
 
 

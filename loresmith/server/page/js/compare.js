@@ -53,7 +53,7 @@ function form() {
   } },
   el("p", { class: "soft" }, t("compare.questions")),
   el("div", { class: "grid section" }, el("fieldset", { class: "plain-set" }, el("legend", {}, t("compare.arms")), boxes.map(([, label]) => label)),
-    field(t("compare.limit"), limit, t("compare.limit.hint"))),
+    el("div", {}, field(t("compare.limit"), limit, t("compare.limit.hint")))),
   el("div", { class: "actions section" }, el("button", { class: "primary" }, t("compare.start"))));
 }
 
@@ -73,7 +73,8 @@ function drawn(report, id) {
       el("div", { class: "card scores" }, names.map((arm) => scoreLine(arm, report.arms[arm].correct, costs(report.arms[arm]))))),
     strata(report),
     (verdict.reasons ?? []).length ? el("section", { class: "section" }, el("h2", {}, t("compare.why")), el("ul", { class: "reasons" }, verdict.reasons.map((reason) => el("li", {}, reason)))) : null,
-    (verdict.findings ?? []).length ? el("ul", { class: "reasons" }, verdict.findings.map((one) => el("li", {}, word("verdict_kind", one)))) : null);
+    (verdict.findings ?? []).length ? el("ul", { class: "reasons" }, verdict.findings.map((one) => el("li", {}, word("verdict_kind", one)))) : null,
+    (report.questions?.warnings ?? []).map((one) => el("p", { class: "soft small" }, one)));
 }
 
 function costs(arm) {
