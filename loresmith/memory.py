@@ -118,6 +118,22 @@ def recall(
     return sorted(found, key=lambda r: (-r.score, r.entry.id))[:k]
 
 
+def turns(state: State, chat: str, access: Sequence[str] | None = None) -> list[MemoryRow]:
+    """The turns of a conversation that a reader of these labels may see, oldest first."""
+    held = None if access is None else set(access)
+    mine = [e for e in state.memory(chat=chat) if held is None or set(e.labels) <= held]
+    return sorted(mine, key=lambda e: e.created)
+
+
+def follows(question: str) -> bool:
+    """Whether a question leans on the one before it ("And for the P-300?")."""
+    words = question.casefold().split()
+    opening = " ".join(words[:2]).strip("?.,")
+    return len(words) <= 3 or opening.startswith(
+        ("and ", "what about", "how about", "und ", "wie ist", "et ", "y ", "e ", "那")
+    )
+
+
 def forget(state: State, store: Store | None, chat: str | None = None) -> int:
     """Erase one chat's memory, or all; returns how many entries are gone."""
     gone = state.forget(chat)

@@ -10,7 +10,8 @@ from helpers import HashEmbedder
 
 from loresmith import workspace as folders
 from loresmith.errors import ModelError, StorageError
-from loresmith.expert import Workspace, follows
+from loresmith.expert import Workspace
+from loresmith.memory import follows
 from loresmith.models.fake import FakeModel
 from loresmith.types import Filter, Sentence
 

@@ -1,11 +1,7 @@
-"""What answers: `Workspace`, the facade over a folder, and `Expert`, which keeps models loaded.
+"""`Expert`: questions to answers over one workspace.
 
-    workspace = Workspace.open("plant")
-    workspace.sync()
-    answer = workspace.expert().ask("Which torque for the M8 flange bolts of the P-200?")
-
-Promises: what a reader may not see is filtered inside the store's query and never reaches a
-prompt; after a sync of another process the next question sees its result.
+Promises: what a reader may not see is filtered inside the store's query and never reaches a prompt; after
+a sync of another process the next question sees its result.
 """
 
 from __future__ import annotations
@@ -15,25 +11,21 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from loresmith import memory, releases, retrieval
-from loresmith import workspace as folders
 from loresmith.answering import abstain, routing
 from loresmith.answering.abstain import Calibration
 from loresmith.answering.evidence import parse_question
 from loresmith.answering.generate import OnSentence, answer
 from loresmith.answering.unaided import unaided
 from loresmith.config import ModelSection
-from loresmith.errors import ArmMissing, ModelError, StorageError, WorkspaceLocked
+from loresmith.errors import ArmMissing, StorageError, WorkspaceLocked
 from loresmith.index import Store, open_generation
 from loresmith.language import detect
 from loresmith.locate import locate
-from loresmith.models import base_of, load_embedder, load_language_model
 from loresmith.querying.reply import Desk, reply
-from loresmith.state import DocumentInfo, Generation, MemoryRow, State
+from loresmith.state import Generation, State
 from loresmith.tables.profile import written_here
 from loresmith.tables.store import read_catalog
 from loresmith.tables.values import Catalog
@@ -51,198 +43,19 @@ from loresmith.types import (
     Passage,
     Progress,
     SearchMode,
-    TunedModel,
 )
-from loresmith.workspace import WorkspaceDir
 
 if TYPE_CHECKING:
-    from loresmith.dataset.feedback import Verdict
-    from loresmith.sync import SyncReport
-    from loresmith.verify import VerifyReport
+    pass
+
+from loresmith.expert.seen import EVERYTHING, visible, wanted
+
+if TYPE_CHECKING:
+    from loresmith.expert.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
 CALIBRATION = "calibration.json"
-EVERYTHING = Filter()
-
-
-class Workspace:
-    """An open workspace. Models are loaded when they are first needed and shared.
-
-    Args:
-        embedder, model, tuned: already loaded ones, instead of those that the configuration names;
-            they are closed with the workspace.
-    """
-
-    def __init__(
-        self,
-        folder: WorkspaceDir,
-        *,
-        embedder: Embedder | None = None,
-        model: LanguageModel | None = None,
-        tuned: TunedModel | None = None,
-    ) -> None:
-        self.folder = folder
-        self._embedder = embedder
-        self._model = model
-        self._tuned = tuned
-        self._expert: Expert | None = None
-
-    @classmethod
-    def open(cls, path: str | Path | None = None, overrides: dict[str, Any] | None = None) -> Self:
-        """The workspace at `path`, or the one at or above the current folder.
-
-        Args:
-            overrides: dotted keys of loresmith.toml, such as {"model.name": "none"}.
-        """
-        return cls(folders.open_dir(Path(path) if path is not None else None, overrides))
-
-    @classmethod
-    def create(cls, path: str | Path, settings: dict[str, Any] | None = None) -> Self:
-        return cls(folders.create(Path(path), settings))
-
-    def add(self, *uris: str, labels: Sequence[str] = ()) -> None:
-        """Add sources; `sync` reads them."""
-        self.folder = folders.add_sources(self.folder, uris, labels)
-
-    def remove(self, uri: str) -> None:
-        """Take a source off the list; its documents go with the next `sync`."""
-        self.folder = folders.remove_source(self.folder, uri)
-
-    def embedder(self, progress: Progress | None = None) -> Embedder:
-        if self._embedder is None:
-            self._embedder = load_embedder(self.folder.config.embedder, progress)
-        return self._embedder
-
-    def model(self, progress: Progress | None = None) -> LanguageModel | None:
-        """The language model; None where the configuration says "none"."""
-        settings = self.folder.config.model
-        if self._model is None and settings.name != "none":
-            self._model = load_language_model(settings, progress)
-        return self._model
-
-    def tuned(self, adapter: Adapter, progress: Progress | None = None) -> TunedModel:
-        """The language model with an adapter; loaded once, and shared with `model` where that is the
-        adapter's base.
-
-        Raises:
-            ModelError: the model is none, at an endpoint, or not the base of the adapter.
-        """
-        if self._tuned is not None and self._tuned.adapter == adapter.id:
-            return self._tuned
-        settings = self.folder.config.model
-        if settings.name == "none":
-            raise ModelError(
-                f'The adapter {adapter.id} needs its base {adapter.base_model}, and model.name is "none".',
-                "Ask with --model auto.",
-            )
-        plain = self._model.name if self._model else base_of(settings)
-        # The base of QLoRA is rounded, so it is not the model that answers without the adapter.
-        shared = adapter.method == "lora" and (settings.name != "auto" or plain == adapter.base_model)
-        # The same weights stand in the memory once: those that have no place for the adapter go first.
-        if shared or self._tuned is not None:
-            self.close_models()
-        self._tuned = load_language_model(settings, progress, adapter=adapter.folder)
-        if shared:
-            self._model = self._tuned.base
-        return self._tuned
-
-    def sync(self, progress: Progress | None = None) -> SyncReport:
-        """Bring the index up to the sources."""
-        from loresmith.sync import sync
-
-        return sync(self.folder, self.embedder(progress), progress=progress, summarise=None)
-
-    def verify(self, *, repair: bool = False) -> VerifyReport:
-        """Check that the index is whole; `repair` mends what is found."""
-        from loresmith.verify import verify
-
-        return verify(self.folder, embedder=self.embedder() if repair else None, repair=repair)
-
-    def documents(self) -> list[DocumentInfo]:
-        with State.open(self.folder.state_path) as state:
-            return state.infos()
-
-    def search(
-        self,
-        query: str,
-        k: int | None = None,
-        mode: SearchMode | None = None,
-        where: Filter = EVERYTHING,
-    ) -> list[Hit]:
-        return self.expert().search(query, k, mode, where)
-
-    def similar(self, document: str, k: int | None = None, where: Filter = EVERYTHING) -> list[Hit]:
-        return self.expert().similar(document, k, where)
-
-    def ask(self, question: str, **options: Any) -> Answer:
-        """`Expert.ask` of this workspace's expert."""
-        return self.expert().ask(question, **options)
-
-    def feedback(self, answer: Answer, verdict: Verdict, correction: str = "") -> str:
-        """Keep what a person says of an answer; the next dataset learns from it. Returns its id.
-
-        Args:
-            verdict: "approved", "corrected" (with the right answer) or "rejected".
-
-        Raises:
-            UsageError: a correction is missing, or given without the verdict "corrected".
-        """
-        from loresmith.dataset import feedback
-
-        return feedback.record(
-            self.folder,
-            (answer.result.asked if answer.result else "") or answer.question,
-            answer.answer,
-            verdict,
-            correction=correction,
-            passages=[hit.passage for hit in answer.hits],
-            cited=[citation.passage for sentence in answer.sentences for citation in sentence.citations],
-            abstained=answer.abstained,
-            model=answer.model,
-            sql=answer.result.sql if answer.result else "",
-        )
-
-    def forget(self, chat: str | None = None) -> int:
-        """Erase what a conversation, or every one, has left behind; returns the number of turns."""
-        with self.folder.writing(), State.open(self.folder.state_path) as state:
-            generation = state.current()
-            store = open_generation(self.folder, generation) if generation else None
-            try:
-                return memory.forget(state, store, chat)
-            finally:
-                if store is not None:
-                    store.close()
-
-    def expert(self, progress: Progress | None = None) -> Expert:
-        """The expert of this workspace; the same one at every call."""
-        if self._expert is None:
-            self._expert = Expert(self, progress)
-        return self._expert
-
-    def close(self) -> None:
-        if self._expert is not None:
-            self._expert.close()
-            self._expert = None
-        self.close_models()
-        if self._embedder is not None:
-            self._embedder.close()
-            self._embedder = None
-
-    def close_models(self) -> None:
-        """Free the memory of the language models; the next question loads what it needs."""
-        for model in (self._model, self._tuned):
-            if model is not None:
-                model.close()
-        self._model = self._tuned = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class Expert:
@@ -337,9 +150,9 @@ class Expert:
         clock = time.perf_counter()
         earlier = [asked for asked, _ in history]
         if chat and not history:
-            earlier = [turn.question for turn in self._turns(chat, where)]
+            earlier = [turn.question for turn in memory.turns(self._state, chat, where.access)]
             history = self._recall(chat, question, where)
-        asked = f"{history[-1][0]} {question}" if history and follows(question) else question
+        asked = f"{history[-1][0]} {question}" if history and memory.follows(question) else question
         hits, several = self.find(asked, k, where) if hits is None else (hits, False)
         seconds = time.perf_counter() - clock
         texts: dict[str, Document] = {}
@@ -448,16 +261,14 @@ class Expert:
 
     def find(self, question: str, k: int | None = None, where: Filter = EVERYTHING) -> tuple[list[Hit], bool]:
         """The hits that `ask` answers from, and whether several documents are wanted."""
-        entries = [
-            routing.Entry(info.id, info.title) for info in self._state.infos() if _visible(info, where)
-        ]
+        entries = [routing.Entry(info.id, info.title) for info in self._state.infos() if visible(info, where)]
         return routing.find(
             parse_question(question), entries, k or self._config.retrieval.k, where, self._found
         )
 
     def _catalog(self, where: Filter) -> Catalog:
         """The tables that the reader may and wants to see, as of the last sync."""
-        shown = {i.id: i.version for i in self._state.infos() if _visible(i, where) and _wanted(i, where)}
+        shown = {i.id: i.version for i in self._state.infos() if visible(i, where) and wanted(i, where)}
         return read_catalog(self._workspace.folder.tables_path, shown).visible(where.access)
 
     @property
@@ -568,15 +379,9 @@ class Expert:
             access=where.access,
         )
         turns = {r.entry.id: r.entry for r in found}
-        if mine := self._turns(chat, where):
+        if mine := memory.turns(self._state, chat, where.access):
             turns[mine[-1].id] = mine[-1]
         return [(e.question, e.answer) for e in sorted(turns.values(), key=lambda e: e.created)]
-
-    def _turns(self, chat: str, where: Filter) -> list[MemoryRow]:
-        """The turns of a conversation that this reader may see, oldest first."""
-        held = None if where.access is None else set(where.access)
-        mine = [e for e in self._state.memory(chat=chat) if held is None or set(e.labels) <= held]
-        return sorted(mine, key=lambda e: e.created)
 
     def _remember(self, chat: str, question: str, found: Answer) -> None:
         used = memory.rests_on(found)
@@ -595,29 +400,3 @@ class Expert:
         except (WorkspaceLocked, StorageError) as error:
             # A sync is running, or nothing can be written here: the answer is worth more.
             log.warning("This turn of %r is not remembered: %s", chat, error)
-
-
-def follows(question: str) -> bool:
-    """Whether a question leans on the one before it ("And for the P-300?")."""
-    words = question.casefold().split()
-    opening = " ".join(words[:2]).strip("?.,")
-    return len(words) <= 3 or opening.startswith(
-        ("and ", "what about", "how about", "und ", "wie ist", "et ", "y ", "e ", "那")
-    )
-
-
-def _visible(info: DocumentInfo, where: Filter) -> bool:
-    if where.access is not None and not set(info.labels) <= set(where.access):
-        return False
-    return not where.documents or info.id in where.documents
-
-
-def _wanted(info: DocumentInfo, where: Filter) -> bool:
-    """The rest of a filter, as the store of passages applies it."""
-    moment = info.modified
-    return (
-        (not where.sources or info.source in where.sources)
-        and (not where.labels or bool(set(info.labels) & set(where.labels)))
-        and (where.since is None or (moment is not None and moment >= where.since))
-        and (where.until is None or (moment is not None and moment < where.until))
-    )
