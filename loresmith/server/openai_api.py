@@ -33,6 +33,8 @@ from loresmith.types import Answer, Arm
 router = APIRouter(prefix="/v1", tags=["openai"], responses=documented())
 
 Asker = Annotated[Caller, Depends(caller)]
+_AT_ONCE = 16
+"""Texts that are embedded in one turn."""
 
 
 @router.get("/models", summary="The released expert, each arm, and the embedder")
@@ -168,7 +170,7 @@ async def embeddings(request: Request, wanted: EmbeddingRequest, asker: Asker) -
         raise ApiError(404, f"Here embeds {EMBEDDER} ({name}).", "model_not_found", param="model")
     texts = wanted.texts()
 
-    def embed() -> tuple[Any, int]:
+    def embed(texts: list[str]) -> tuple[Any, int]:
         embedder = engine.workspace.embedder()
         if wanted.dimensions not in (None, embedder.dimension):
             raise ApiError(
@@ -180,7 +182,17 @@ async def embeddings(request: Request, wanted: EmbeddingRequest, asker: Asker) -
         run = embedder.embed_queries if wanted.input_type == "query" else embedder.embed_passages
         return run(texts), sum(embedder.count_tokens(text) for text in texts)
 
-    vectors, tokens = await while_here(request, engine.run(embed))
+    async def in_turn() -> tuple[list[Any], int]:
+        """A few at a time, so that others' questions come between, and a client that goes stops it."""
+        vectors, tokens = [], 0
+        for start in range(0, len(texts), _AT_ONCE):
+            async with engine.turns.turn(asker.key or asker.name):
+                rows, counted = await engine.run(embed, texts[start : start + _AT_ONCE])
+            vectors += list(rows)
+            tokens += counted
+        return vectors, tokens
+
+    vectors, tokens = await while_here(request, in_turn())
     data = [
         {"object": "embedding", "index": number, "embedding": _encoded(row, wanted.encoding_format)}
         for number, row in enumerate(vectors)

@@ -19,7 +19,7 @@ import pytest
 from helpers import HashEmbedder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from serving import MANUAL, QUESTION, Live, Serve
+from serving import LOCAL, MANUAL, QUESTION, Live, Serve
 from starlette.testclient import TestClient
 
 from loresmith import workspace as folders
@@ -275,6 +275,25 @@ def test_half_sent_bodies_and_broken_heads(root: Path) -> None:
                 huge = client.post("/api/documents", files={"files": ("a.txt", b"a word " * 300_000)})
                 assert huge.status_code == 413
             assert client.get("/api/status").status_code == 200
+
+
+def test_many_texts_are_embedded_a_few_at_a_time(root: Path) -> None:
+    """Each few in a turn of their own: whoever sends thousands keeps nobody waiting."""
+    sizes: list[int] = []
+
+    class Counted(HashEmbedder):
+        def embed_passages(self, texts: Any) -> Any:
+            sizes.append(len(texts))
+            return super().embed_passages(texts)
+
+    texts = [f"the bolt number {number}" for number in range(50)]
+    with TestClient(create_app(root, models=Served(Counted())), base_url=LOCAL) as client:
+        answer = client.post("/v1/embeddings", json={"model": "loresmith-embed", "input": texts})
+    assert len(sizes) > 2
+    assert max(sizes) <= 16
+    assert [one["index"] for one in answer.json()["data"]] == list(range(50))
+    got = [one["embedding"] for one in answer.json()["data"]]
+    assert got == [[float(n) for n in row] for row in HashEmbedder().embed_passages(texts)]
 
 
 def told(answer: bytes) -> tuple[int, dict[str, Any]]:

@@ -407,7 +407,7 @@ def test_the_canaries_can_be_found_by_who_may(world: World) -> None:
 FROM_TABLES = {
     "What is the amount of {} pump 3?": lambda labels: str(amounts(labels)[3]),
     "What is the {column} of {} pump 3?": lambda labels: f"{canary(labels)}-4711-3",
-    "How many rows are in {table}?": lambda labels: f": {ROWS}.",
+    "How many rows are in {table}?": lambda labels: f"{ROWS}rows",
     "What is the total amount of {table} by site?": lambda labels: str(sum(amounts(labels)[::3])),
 }
 
@@ -418,7 +418,9 @@ def test_the_tables_answer_who_may(world: World, wording: str) -> None:
         question = worded(wording, labels)
         for face in ("ask", "openai", "mcp-ask"):
             seen = asked(world, face, question, labels, world.key("reader", labels))
-            assert any(FROM_TABLES[wording](labels) in body.replace("\\u00a0", "") for body in seen), (
+            assert any(
+                FROM_TABLES[wording](labels) in body.replace("\\u00a0", "").replace(" ", "") for body in seen
+            ), (
                 face,
                 question,
                 seen,
