@@ -36,7 +36,7 @@ class Request(Shape):
     def _text(cls, body: Any) -> Any:
         """JSON can hold halves of characters, and nothing behind here can."""
         try:
-            json.dumps(body, ensure_ascii=False).encode()
+            json.dumps(body, ensure_ascii=False, default=repr).encode()  # of another type it is bytes
         except UnicodeEncodeError:
             raise ValueError("not Unicode text (half a character)") from None
         return body

@@ -348,11 +348,11 @@ def test_a_body_that_never_ends_is_hung_up_on(serve: Serve) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b'{"model": 1}'])
 def test_bodies_that_are_no_request(serve: Serve, content: bytes) -> None:
-    answer = serve().post(
-        "/v1/chat/completions", content=content, headers={"Content-Type": "application/json"}
-    )
-    assert answer.status_code in (400, 422)
-    assert set(answer.json()["error"]) == {"message", "type", "code", "param"}
+    client = serve()
+    for kind in ("application/json", "text/plain", "application/x-www-form-urlencoded"):
+        answer = client.post("/v1/chat/completions", content=content, headers={"Content-Type": kind})
+        assert answer.status_code in (400, 415, 422)
+        assert set(answer.json()["error"]) == {"message", "type", "code", "param"}
 
 
 @pytest.mark.parametrize(
