@@ -175,6 +175,23 @@ def test_a_computed_figure_shows_its_formula_and_years_become_a_line(visit: Call
 
 
 @pytest.mark.browser
+def test_a_source_without_a_passage_opens_the_row_it_names(visit: Callable[..., Any]) -> None:
+    """Of a row that no passage retrieved holds, a citation names only the place."""
+    page = visit()
+    ask(page, CHANGE)
+    page.evaluate(
+        """() => {
+        const talk = JSON.parse(sessionStorage.getItem("loresmith.talk"));
+        for (const one of talk.turns[0].answer.sentences.flatMap((said) => said.citations)) one.passage = "";
+        sessionStorage.setItem("loresmith.talk", JSON.stringify(talk)); }"""
+    )
+    page.reload()
+    page.locator(".turn .ref").first.click()
+    page.locator("#panel mark").first.wait_for()
+    assert "44.1" in page.locator("#panel mark").first.inner_text()
+
+
+@pytest.mark.browser
 def test_the_result_is_saved_as_a_file_that_runs_nothing(visit: Callable[..., Any], tmp_path: Path) -> None:
     page = visit()
     turn = ask(page, HOURS)

@@ -46,7 +46,7 @@ export function answering({ compact = false, reads = true, spoken = true, onstop
     done(answer, question) {
       over();
       replace(node, finished(answer, question, { compact, onall }));
-      const count = new Set((answer.sentences ?? []).flatMap((one) => (one.citations ?? []).map((citation) => citation.passage))).size;
+      const count = new Set((answer.sentences ?? []).flatMap((one) => (one.citations ?? []).map((citation) => citation.passage || citation.quote))).size;
       tell([heard ? "" : answer.answer, count && !answer.abstained ? t("ask.from", { n: count }) : "",
         answer.dropped?.length ? `${t("ask.dropped", { n: answer.dropped.length })}.` : ""].filter(Boolean).join(" "));
     },
@@ -187,7 +187,7 @@ function foot(answer, question, cited, onall) {
   const shown = {
     text: answer.answer,
     passages: answer.hits.map((hit) => hit.passage),
-    cited: answer.sentences.flatMap((sentence) => sentence.citations.map((one) => one.passage)),
+    cited: answer.sentences.flatMap((sentence) => sentence.citations.map((one) => one.passage)).filter(Boolean),
   };
   const given = el("div", { class: "verdicts", role: "group", "aria-label": t("feedback.label") });
   const up = button(t("feedback.right"), { shape: "right", quiet: true, "aria-pressed": "false", onclick: () => give("approved") });

@@ -71,7 +71,7 @@ async function shown(citation, body, signal) {
   const text = el("section", { class: "excerpt" });
   add(body, text);
   await filled(text, async () => {
-    const found = await get(`/source/${encodeURIComponent(citation.passage)}`);
+    const found = citation.passage ? await get(`/source/${encodeURIComponent(citation.passage)}`) : await rowOf(citation);
     if (found.page && !signal.aborted) {
       // The quote may begin on the page after the passage.
       const place = locator.page ? locator : found.locator;
@@ -81,6 +81,17 @@ async function shown(citation, body, signal) {
     }
     return excerpt(citation, found);
   });
+}
+
+/** Of a row that a table's result rests on no passage is named: it is looked for; where none holds it, the row itself is shown. */
+async function rowOf({ document, title, locator = {}, quote = "" }) {
+  const { start, sheet, row, key } = locator;
+  try {
+    return await get(`/row${query({ document, start, sheet, row, key })}`);
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    return { document, title, locator, page: locator.page ?? null, heading: [], header: "", text: quote, start, context: { before: "", after: "" } };
+  }
 }
 
 async function drawPage(document, locator, title, figure, signal) {
