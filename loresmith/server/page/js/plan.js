@@ -2,12 +2,18 @@
 
 import { get } from "./api.js";
 import { button, el } from "./dom.js";
-import { chip, facts, filled } from "./parts.js";
+import { here } from "./here.js";
+import { chip, facts, filled, nothing } from "./parts.js";
 import { duration, number, size, t, word } from "./texts.js";
 
 const PARTS = ["base", "weights", "quantisation", "adapter", "gradients", "optimizer", "activations", "logits", "workspace", "heap", "mapped"];
 
 export async function show(root) {
+  if (here.status?.model === "none") {
+    root.append(nothing("teach", t("plan.nomodel"), t("plan.nomodel.what"),
+      button(t("nav.settings"), { kind: "primary", onclick: () => { location.hash = "#/settings"; } })));
+    return;
+  }
   await filled(root, async () => drawn(await get("/plan")));
 }
 
