@@ -159,7 +159,8 @@ def test_every_result_is_said_with_its_figures(shop: World) -> None:
         (sentence,) = found.sentences
         told = [float(n) for n in re.findall(r": (\d+(?:\.\d+)?) ", sentence.text)]
         shown = found.result.rows[: len(told)]
-        assert told and told == pytest.approx([row[-1] for row in shown], abs=0.01), sentence.text
+        assert told
+        assert told == pytest.approx([row[-1] for row in shown], abs=0.01), sentence.text
         assert sentence.citations
 
 
