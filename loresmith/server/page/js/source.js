@@ -41,7 +41,7 @@ export function frame(title, where, from, make) {
   const heading = el("h2", { tabindex: "-1" }, title);
   const body = el("div", { class: "panel-body" });
   replace(panel,
-    el("header", { class: "panel-head" },
+    el("div", { class: "panel-head" },
       el("div", {}, heading, where ? el("p", { class: "soft" }, where) : null),
       button(t("action.close"), { shape: "close", quiet: true, onclick: close })),
     body);
@@ -57,7 +57,7 @@ export function frame(title, where, from, make) {
 /** On a phone the panel covers the page: it is a dialog, and what lies beneath must not be reached. */
 function cover() {
   for (const other of BENEATH) other.inert = narrow.matches;
-  if (narrow.matches) panel.setAttribute("role", "dialog"); else panel.removeAttribute("role");
+  panel.setAttribute("role", narrow.matches ? "dialog" : "complementary");
   panel.ariaModal = narrow.matches ? "true" : null;
 }
 
