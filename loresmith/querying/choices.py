@@ -193,7 +193,13 @@ class Choices:
         table = self.view.table(option.table)
         persons = [Ref(table.sql, c.sql) for c in table.columns if self.view.person(c)] if table else []
         persons = [r for r in persons if (r.table, r.column) not in self.view.foreign]
-        return [replace(option, refs=(r,), entity=self.view.identifies(r)) for r in persons]
+        found = [replace(option, refs=(r,), entity=self.view.identifies(r)) for r in persons]
+        for key in table.foreign if table else ():
+            other = self.view.table(key.to_table)
+            refs = self.view.label(other) if other else ()
+            if any(map(self.view.names_persons, refs)):  # a trip has a customer, and a driver
+                found.append(replace(option, table=key.to_table, refs=refs, entity=True))
+        return found
 
     def _persons(self) -> list[Option]:
         """Who is asked for: the rows of the tables that are spoken of, or of those that they refer to, where

@@ -57,7 +57,7 @@ _REPORT_SURE = 0.6
 
 _LEANING = "the tables were not asked: what the question takes from the turn before is not certain"
 _MANY = ("count", "sum", "avg", "max", "min", "percent", "share", "ratio", "group", "order", "desc", "asc",
-         "gt", "ge", "lt", "le", "between", "before", "after", "without")  # fmt: skip
+         "gt", "ge", "lt", "le", "between", "before", "after", "without", "not")  # fmt: skip
 """Operators of questions that no single row answers."""
 _PERIOD = re.compile(r"\b(?:19|20)\d\d\b")
 
