@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,18 @@ def waited(folder: WorkspaceDir, name: str, until: Callable[[jobs.Job], bool]) -
 
 def ended(job: jobs.Job) -> bool:
     return job.state not in jobs.UNDER_WAY
+
+
+@pytest.fixture(autouse=True)
+def nothing_lasts(tmp_path: Path) -> Iterator[None]:
+    """Jobs outlive the server: also a test that fails leaves none behind."""
+    yield
+    for written in tmp_path.rglob("jobs/*.pid"):
+        process = written.read_text().strip()
+        command = Path(f"/proc/{process}/cmdline")
+        if process and command.exists() and str(tmp_path).encode() in command.read_bytes():
+            with suppress(ProcessLookupError):
+                os.killpg(int(process), signal.SIGKILL)
 
 
 def lasting(folder: WorkspaceDir, tmp_path: Path) -> jobs.Job:
