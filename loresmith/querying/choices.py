@@ -7,33 +7,16 @@ Which of them are meant together is decided in understand.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import cast
 
 from loresmith.querying.frames import Clause, Figure, Frame
 from loresmith.querying.linking import Atom
 from loresmith.querying.naming import keys, stem
 from loresmith.querying.plan import Condition, Func, Measure, Op, Ref
+from loresmith.querying.unnamed import Option, Unnamed
 from loresmith.querying.view import View
-from loresmith.querying.vocabulary import MONEY, unit_of
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One way to read a part of the question.
-
-    refs: the columns it stands for (several: what names a row of a table).  table: whose rows."""
-
-    score: float
-    table: str
-    refs: tuple[Ref, ...] = ()
-    conditions: tuple[Condition, ...] = ()
-    measure: Measure | None = None
-    entity: bool = False
-
-
-_LASTING = frozenset(keys("duration length hours hour minutes minute seconds time days day", "en"))
-"""A column of nothing but these says how long a row took; "operating hours" is a state."""
+from loresmith.querying.vocabulary import unit_of
 
 
 class Choices:
@@ -41,6 +24,7 @@ class Choices:
 
     def __init__(self, shape: Frame, view: View) -> None:
         self.frame, self.view, self.catalog = shape, view, view.catalog
+        self.unnamed = Unnamed(shape, view)
 
     def parts(self) -> dict[str, list[Option]] | None:
         f = self.frame
@@ -54,7 +38,7 @@ class Choices:
         for n, atom in enumerate(f.groups):
             parts[f"group {n}"] = self._entities(atom)
         if f.period:
-            parts["period"] = self._dates()
+            parts["period"] = self.unnamed.dates()
             if f.period_of is not None:
                 said = {(c.table, c.column) for c in f.period_of.columns}
                 parts["period"] = [o for o in parts["period"] if (o.refs[0].table, o.refs[0].column) in said]
@@ -66,15 +50,15 @@ class Choices:
             # What has no name is listed with all its columns.
             parts["target"] = self._entities(f.target, unnamed=not f.having and not f.shows)
         if f.who and f.target is None and not f.shows and (f.extreme or not f.figures):
-            parts["target"] = self._persons()
-        if f.where and not f.figures and not f.extreme and not self._says_where():
-            parts["where"] = self._places()
+            parts["target"] = self.unnamed.persons()
+        if f.where and not f.figures and not f.extreme and not self.unnamed.says_where():
+            parts["where"] = self.unnamed.places()
         if f.who and "target" in parts:
-            parts["target"] = [o for option in parts["target"] for o in self._whose(option)]
+            parts["target"] = [o for option in parts["target"] for o in self.unnamed.whose(option)]
         if f.extreme and f.by is not None:
-            parts["by"] = self._figure(f.by) if f.by.of else self._about(f.hint)
+            parts["by"] = self._figure(f.by) if f.by.of else self.unnamed.about(f.hint)
         if f.when:
-            parts["when"] = self._dates()
+            parts["when"] = self.unnamed.dates()
         for n, (_, _, atom) in enumerate(f.having):
             parts[f"having {n}"] = [Option(s, t) for t, s in atom.tables]
         for n, (atom_, _) in enumerate(f.order):
@@ -127,13 +111,13 @@ class Choices:
             summed = figure.func == "sum"
             return [
                 replace(o, measure=Measure(_func(figure.func), o.refs[0]))
-                for o in self._about(figure.hint)
+                for o in self.unnamed.about(figure.hint)
                 if not summed or self.view.additive(o.refs[0])
             ]
         if atom is None:
             return [
                 replace(o, measure=Measure(_func(figure.func), o.refs[0]))
-                for o in self._about("date")
+                for o in self.unnamed.about("date")
                 if self.view.column(o.refs[0]).type in ("date", "datetime")
             ]
         if figure.func == "rows":
@@ -185,92 +169,6 @@ class Choices:
                 or (dates and (self.view.column(c).type in ("date", "datetime") or self.view.years(c)))
             )
         ]
-
-    def _whose(self, option: Option) -> list[Option]:
-        """Who is asked for is told by a name, never by a number."""
-        if any(self.view.names_persons(r) or self.view.person(self.view.column(r)) for r in option.refs):
-            return [option]
-        table = self.view.table(option.table)
-        persons = [Ref(table.sql, c.sql) for c in table.columns if self.view.person(c)] if table else []
-        persons = [r for r in persons if (r.table, r.column) not in self.view.foreign]
-        found = [replace(option, refs=(r,), entity=self.view.identifies(r)) for r in persons]
-        for key in table.foreign if table else ():
-            other = self.view.table(key.to_table)
-            refs = self.view.label(other) if other else ()
-            if any(map(self.view.names_persons, refs)):  # a trip has a customer, and a driver
-                found.append(replace(option, table=key.to_table, refs=refs, entity=True))
-        return found
-
-    def _persons(self) -> list[Option]:
-        """Who is asked for: the rows of the tables that are spoken of, or of those that they refer to, where
-        they have a name."""
-        f = self.frame
-        said = [f.by.of] if f.by and f.by.of else []
-        said += [a for c in f.clauses for a in (c.subject, *c.atoms) if a is not None]
-        tables = {c.table for a in said for c in a.columns} | {v.table for a in said for v in a.values}
-        referred = {k.to_table for t in self.catalog.tables if t.sql in tables for k in t.foreign}
-        found = []
-        for table in self.catalog.tables:
-            if table.sql not in tables | referred:
-                continue
-            refs = self.view.label(table)
-            if table.sql in tables or any(map(self.view.names_persons, refs)):
-                found += self._whose(Option(0.6, table.sql, refs, entity=True))
-        return found
-
-    def _places(self) -> list[Option]:
-        return [
-            Option(0.6 + self.view.bonus(t.sql), t.sql, (Ref(t.sql, c.sql),))
-            for t in self.catalog.tables
-            for c in t.columns
-            if self.view.place(c)
-        ]
-
-    def _says_where(self) -> bool:
-        return any(self.view.place(self.view.column(c)) for a in self.frame.shows for c in a.columns)
-
-    def _about(self, hint: str) -> list[Option]:
-        """The columns that "most expensive", "latest", "longest" are said of."""
-        found = []
-        for table in self.catalog.tables:
-            for column in table.columns:
-                ref = Ref(table.sql, column.sql)
-                dimension = (unit_of(column.unit) or ("",))[0]
-                words = set(keys(column.name, "en"))
-                if hint in ("date", "age"):
-                    fits = column.type in ("date", "datetime") or self.view.years(ref)
-                elif hint == "money":
-                    fits = self.view.amount(ref) and (dimension in MONEY or bool(words & {"price", "cost"}))
-                elif hint == "mass":
-                    fits = self.view.amount(ref) and (dimension == "mass" or bool(words & {"mass", "weight"}))
-                else:
-                    named = bool(words & {"length", "durat", "distanc", "lang", "dauer"})
-                    fits = self.view.amount(ref) and (named or dimension in ("time", "length"))
-                if fits:
-                    plain = 0.15 * (words <= _LASTING)
-                    if hint in ("date", "age"):
-                        plain = 0.3 if hint == "age" and self.view.birth(column) else self._plain(ref)
-                    found.append(
-                        Option(
-                            0.6 + plain + self.view.bonus(table.sql),
-                            table.sql,
-                            (ref,),
-                            measure=Measure("none", ref),
-                        )
-                    )
-        return found
-
-    def _dates(self) -> list[Option]:
-        return [
-            Option(0.6 + self._plain(ref) + self.view.bonus(t.sql), t.sql, (ref,))
-            for t in self.catalog.tables
-            for c in t.columns
-            if c.type in ("date", "datetime") and (ref := Ref(t.sql, c.sql))
-        ]
-
-    def _plain(self, ref: Ref) -> float:
-        """The date of a row is meant sooner than a date of something about it."""
-        return 0.2 if self.view.general(ref) else 0.0
 
     # --- conditions --------------------------------------------------------------------------
 
