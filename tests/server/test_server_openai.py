@@ -158,6 +158,10 @@ def test_json_mode(serve: Serve) -> None:
         assert model.grammars[-1]
         with pytest.raises(openai.BadRequestError, match="verified sentences"):
             ask(client, response_format=schema)
+        for wrong in ({"type": "strnig"}, {"anyOf": []}, {"properties": 3}):
+            given = {"type": "json_schema", "json_schema": {"name": "t", "schema": wrong}}
+            with pytest.raises(openai.BadRequestError, match="no JSON schema"):
+                ask(client, "Give me JSON.", model="loresmith-base", response_format=given)
     free_engine = client_of(serve.live(FakeModel("{}", supports_grammar=False)).url)
     with free_engine as client, pytest.raises(openai.BadRequestError, match="cannot be held"):
         ask(client, model="loresmith-base", response_format=schema)
