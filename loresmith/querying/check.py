@@ -87,6 +87,7 @@ def check(sql: str, catalog: Catalog) -> Checked:
         soundness.compare(tree, catalog)
         soundness.shown(tree, catalog)
         soundness.joined(tree)
+        soundness.summed(tree, catalog)
         text = tree.sql(dialect="sqlite", comments=False)
     except RecursionError:
         raise Unsound("The statement is nested too deeply.") from None

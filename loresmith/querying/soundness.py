@@ -4,6 +4,7 @@
 - yes and no compared with a word, a number with a text, a code with a number: SQLite finds nothing
 - a column beside figures that is no group: SQLite shows that of any row
 - tables that nothing joins: every row of one would stand beside every row of the other
+- a sum of temperatures, or of the states of a counter
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from loresmith.errors import PlanError, Unsound
 from loresmith.querying.conditions import condition_sql
 from loresmith.querying.figures import Figure
+from loresmith.querying.quantities import intensive, reading
 from loresmith.querying.trees import figures, groups, own, predicates
 from loresmith.tables.values import Catalog, Column
 
@@ -145,6 +147,27 @@ def _indifferent(node: exp.Expression) -> bool:
     from sqlglot import exp
 
     return isinstance(node, exp.Min | exp.Max) or isinstance(node.this, exp.Distinct)
+
+
+def summed(tree: exp.Expression, catalog: Catalog) -> None:
+    """Refuse sums of what does not add up.
+
+    Raises:
+        Unsound: a query has one.
+    """
+    from sqlglot import exp
+
+    for node in tree.find_all(exp.Sum):
+        what = node.this.meta.get("figure") if isinstance(node.this, exp.Column) else None
+        column = _column(node.this, catalog)
+        table = catalog.table(what.table) if isinstance(what, Figure) else None
+        if column is None or table is None:
+            continue
+        if intensive(column) or reading(column, table):
+            raise Unsound(
+                f"{column.name} in {table.name} is what was read at a moment: its sum means nothing.",
+                "Take the highest, the average, or the difference of two readings.",
+            )
 
 
 def joined(tree: exp.Expression) -> None:

@@ -12,7 +12,8 @@ from functools import lru_cache
 from loresmith.querying.linking import Atom, ColumnLink, Links
 from loresmith.querying.naming import BIRTH, keys, stem
 from loresmith.querying.plan import Ref
-from loresmith.querying.vocabulary import LABELS, PERSONS, PLACES, unit_of
+from loresmith.querying.quantities import intensive, reading
+from loresmith.querying.vocabulary import LABELS, PERSONS, PLACES
 from loresmith.tables.names import fold
 from loresmith.tables.values import Catalog, Column, Table
 
@@ -56,13 +57,16 @@ class View:
             for word in map(fold, _words(column))
             for form in (stem(word, self.links.language), stem(word, "en"))
         }
+        table = self.table(ref.table)
+        if intensive(column) or (table is not None and reading(column, table)):
+            return False
         return self.amount(ref) and bool(said & _summed(self.links.language)) and not said & _RATES
 
     def intensive(self, ref: Ref) -> bool:
-        """An amount of which several make no greater one: temperatures, pressures, shares, rates."""
-        column = self.column(ref)
-        dimension = (unit_of(column.unit) or ("",))[0]
-        return dimension in _INTENSIVE or bool({stem(w, "en") for w in _words(column)} & _RATES)
+        """An amount of which several make no greater one: temperatures, shares, rates, readings."""
+        column, table = self.column(ref), self.table(ref.table)
+        state = intensive(column) or (table is not None and reading(column, table))
+        return state or column.unit == "%" or bool({stem(w, "en") for w in _words(column)} & _RATES)
 
     def identifies(self, ref: Ref) -> bool:
         """A column that says which row it is; an amount of which no two happen to be alike does not."""
@@ -213,11 +217,6 @@ _RATES = frozenset(
         "preis",
         "satz",
     ]
-)
-
-
-_INTENSIVE = frozenset(
-    ("percent", "celsius", "fahrenheit", "pressure", "voltage", "rotation", "speed", "frequency")
 )
 
 

@@ -10,7 +10,7 @@ import pytest
 from loresmith.errors import Unsound
 from loresmith.querying.check import LONGEST, check
 from loresmith.querying.reading import reading, titles
-from loresmith.tables.values import Catalog, Column, Table
+from loresmith.tables.values import Catalog, Column, ForeignKey, Table
 from tests.querying import worlds
 
 
@@ -253,6 +253,27 @@ def test_what_would_run_and_be_wrong_is_refused(catalog: Catalog, sql: str, reas
 )
 def test_what_is_right_though_it_looks_alike_is_not_refused(catalog: Catalog, sql: str) -> None:
     assert check(sql, catalog).sql
+
+
+def test_what_was_read_at_a_moment_is_not_summed() -> None:
+    """A log of jobs notes what the pump's counter showed; the pumps' own table has each counter once."""
+    hours = Column(name="Operating hours", sql="operating_hours", type="integer", unit="h")
+    pump = Column(name="Pump", sql="pump", type="text")
+    day, heat = (
+        Column(name="Date", sql="date", type="date"),
+        Column(name="Heat", sql="heat", unit="°C", type="real"),
+    )
+    minutes = Column(name="Minutes", sql="minutes", type="integer", unit="min")
+    key = ForeignKey(column="pump", to_table="pumps", to_column="pump")
+    log = Table("log", "Log", "l.csv", "v", columns=(day, pump, hours, minutes, heat), rows=9, foreign=(key,))
+    pumps = Table("pumps", "Pumps", "p.csv", "v", columns=(replace(pump, key=True), hours), rows=3)
+    plant = Catalog((log, pumps))
+    for wrong in ("SUM(operating_hours)", "SUM(heat)"):
+        with pytest.raises(Unsound, match="read at a moment"):
+            check(f"SELECT pump, {wrong} FROM log GROUP BY pump", plant)
+    for right in ("SUM(minutes)", "MAX(operating_hours) - MIN(operating_hours)", "AVG(heat)"):
+        assert check(f"SELECT pump, {right} FROM log GROUP BY pump", plant).sql
+    assert check("SELECT SUM(operating_hours) FROM pumps", plant).sql
 
 
 def test_a_wanted_integer_division_stays(catalog: Catalog) -> None:
