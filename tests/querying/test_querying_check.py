@@ -265,8 +265,10 @@ def test_what_was_read_at_a_moment_is_not_summed() -> None:
     )
     minutes = Column(name="Minutes", sql="minutes", type="integer", unit="min")
     key = ForeignKey(column="pump", to_table="pumps", to_column="pump")
-    log = Table("log", "Log", "l.csv", "v", columns=(day, pump, hours, minutes, heat), rows=9, foreign=(key,))
-    pumps = Table("pumps", "Pumps", "p.csv", "v", columns=(replace(pump, key=True), hours), rows=3)
+    columns = (day, pump, hours, minutes, heat)
+    log = Table(sql="log", name="Log", document="d", version="v", columns=columns, rows=9, foreign=(key,))
+    columns = (replace(pump, key=True), hours)
+    pumps = Table(sql="pumps", name="Pumps", document="e", version="v", columns=columns, rows=3)
     plant = Catalog((log, pumps))
     for wrong in ("SUM(operating_hours)", "SUM(heat)"):
         with pytest.raises(Unsound, match="read at a moment"):
