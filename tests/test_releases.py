@@ -129,6 +129,15 @@ def test_a_loss_that_chance_explains_closes_nothing(plant: WorkspaceDir) -> None
     assert made.gate["notes"][-1] == "too few questions to see a loss: other (3)"
 
 
+def test_a_loss_on_a_handful_of_questions_is_no_proof_that_there_is_none(plant: WorkspaceDir) -> None:
+    lost = {("base", "rag"): (-1.0, -1.0, -1.0, 4, 0.125)}
+    with pytest.raises(GateClosed, match=r"100 points fewer \(.*4 questions.*too few questions to tell"):
+        releases.promote(plant, "base", report=report(overall=lost))
+    adapter(plant)
+    won = {("rag", "both"): (-0.5, -1.0, 0.0, 4, 0.5)}
+    assert releases.promote(plant, "both", report=report(overall=won)).arm == "both"
+
+
 def test_forgetting_is_looked_at_in_the_arms_without_documents(plant: WorkspaceDir) -> None:
     adapter(plant)
     forgot = {"general": {("base", "tuned"): (0.3, 0.2, 0.4, 60, 0.0001)}}

@@ -56,6 +56,12 @@ def examine(
     else:
         notes.append(f"{now}, which answers without a release, was not measured: nothing to hold it against")
     problems += [check.describe() for check in checks if check.worse]
+    # So few can show no loss: where they point to one, more have to be asked before it counts as chance.
+    problems += [
+        f"{check.describe()}: too few questions to tell it from chance"
+        for check in checks
+        if check.stratum == OVERALL and check.n < _FEWEST and check.difference < 0
+    ]
     few = [f"{check.stratum} ({check.n})" for check in checks if check.n < _FEWEST]
     if few:
         notes.append(f"too few questions to see a loss: {', '.join(few)}")
