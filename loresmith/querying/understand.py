@@ -21,7 +21,7 @@ from loresmith.querying.linking import Links
 from loresmith.querying.making import Maker
 from loresmith.querying.plan import Plan, to_sql
 from loresmith.querying.routing import signals, tabular
-from loresmith.querying.unnamed import Option
+from loresmith.querying.unnamed import JOIN, Option
 from loresmith.querying.view import View
 from loresmith.tables.values import Catalog
 
@@ -30,7 +30,6 @@ __all__ = ["plans", "signals", "tabular"]
 _CLOSE = 0.06
 """Two choices whose scores differ by less are equally good."""
 _MOST = 3
-_JOIN = 0.35
 _OPTIONS = 8
 _CHOICES = 4000
 
@@ -103,7 +102,7 @@ class _Solver:
         key = (plan.table, frozenset(tables - set(plan.without)))
         if key not in self.costs:
             try:
-                self.costs[key] = _JOIN * len(tree(plan.table, sorted(key[1]), self.ways))
+                self.costs[key] = JOIN * len(tree(plan.table, sorted(key[1]), self.ways))
             except PlanError:
                 self.costs[key] = None
         return self.costs[key]

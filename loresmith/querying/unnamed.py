@@ -28,6 +28,8 @@ class Option:
     entity: bool = False
 
 
+JOIN = 0.35
+"""What it costs to reach another table."""
 _LASTING = frozenset(keys("duration length hours hour minutes minute seconds time days day", "en"))
 """A column of nothing but these says how long a row took; "operating hours" is a state."""
 
@@ -49,8 +51,10 @@ class Unnamed:
         for key in table.foreign if table else ():
             other = self.view.table(key.to_table)
             refs = self.view.label(other) if other else ()
-            if any(map(self.view.names_persons, refs)):  # a trip has a customer, and a driver
-                found.append(replace(option, table=key.to_table, refs=refs, entity=True))
+            if any(map(self.view.names_persons, refs)):
+                # A trip has a customer, and a driver: as likely, though a join away.
+                near = option.score + JOIN
+                found.append(replace(option, score=near, table=key.to_table, refs=refs, entity=True))
         return found
 
     def persons(self) -> list[Option]:
