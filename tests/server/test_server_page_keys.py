@@ -31,6 +31,7 @@ def test_the_next_key_finds_no_answer_of_the_one_before(visit, serve: Serve, how
     enter(page, anna)
     asked(page, SECRET_QUESTION)
     page.get_by_text("90,000").first.wait_for()
+    page.locator(".turn .foot").first.wait_for()  # the answer is whole: the next question is taken
     if how == "revoked":
         serve.revoke("anna")
         asked(page, SECRET_QUESTION)
